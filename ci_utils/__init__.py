@@ -1,0 +1,1 @@
+"""The shared library of the Ubuntu CI Engine. It knows no service."""

@@ -1,0 +1,37 @@
+"""Packaging metadata of the Ubuntu CI Engine (tool settings are in pyproject.toml)."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="uci-engine",
+    version="0.1.0",
+    description="A landing engine for Debian-based distributions",
+    python_requires=">=3.11",
+    packages=find_packages(exclude=["tests", "tests.*", "charms*", "juju-deployer*"]),
+    include_package_data=True,
+    install_requires=[
+        "Django>=5.2,<5.3",
+        "django-tastypie>=0.15.1",
+        "dj-database-url>=3",
+        "junitxml>=0.7",
+        "kombu>=5.5",
+        "python-debian>=1",
+        "python-subunit>=1.4.4",
+        "requests>=2.32",
+        "rich>=13",
+        "testtools>=2.7",
+        "waitress>=3",
+    ],
+    extras_require={
+        "postgresql": ["psycopg2-binary>=2.9.10"],
+        "test": ["hypothesis", "pytest", "pytest-django", "pytest-timeout"],
+        "check": ["django-stubs", "import-linter", "mypy", "ruff", "types-requests"],
+        "docs": ["furo", "myst-parser", "sphinx"],
+    },
+    entry_points={
+        "console_scripts": [
+            "ubuntu-ci = cli.main:main",
+            "uci-engine = ci_utils.hosting.main:main",
+        ]
+    },
+)
