@@ -1,0 +1,1 @@
+"""The data store: port, local directory, signed URLs, and what serves them."""
