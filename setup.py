@@ -13,6 +13,7 @@ setup(
         "Django>=5.2,<5.3",
         "django-tastypie>=0.15.1",
         "dj-database-url>=3",
+        "jsonschema>=4.20",
         "junitxml>=0.7",
         "kombu>=5.5",
         "python-debian>=1",

@@ -119,39 +119,57 @@ class Config:
     """The engine's settings; `Config.from_environment()` reads them."""
 
     services: tuple[str, ...] = _setting(
-        "UCI_SERVICES", _services, ",".join(SERVICES),
+        "UCI_SERVICES",
+        _services,
+        ",".join(SERVICES),
         "Services that this process hosts, separated by commas.",
     )
     data_dir: Path = _setting(
-        "UCI_DATA_DIR", _path, _default_data_dir,
+        "UCI_DATA_DIR",
+        _path,
+        _default_data_dir,
         "Directory of everything that the local adapters keep.",
     )
     listen: tuple[str, int] = _setting(
-        "UCI_LISTEN", listen_address, "127.0.0.1:8000",
+        "UCI_LISTEN",
+        listen_address,
+        "127.0.0.1:8000",
         "HOST:PORT to serve on; port 0 takes a free one.",
     )
     public_url: str = _setting(
-        "UCI_PUBLIC_URL", _optional_url, "",
+        "UCI_PUBLIC_URL",
+        _optional_url,
+        "",
         "Address under which users and images reach this engine; empty: the listen address, "
         "and images get no entry for the published archive.",
     )
     secret_key: str = _setting(
-        "UCI_SECRET_KEY", _text, "",
-        "Key that signs URLs; empty: made once and kept in the data directory.", secret=True,
+        "UCI_SECRET_KEY",
+        _text,
+        "",
+        "Key that signs URLs; empty: made once and kept in the data directory.",
+        secret=True,
     )
     service_token: str = _setting(
-        "UCI_SERVICE_TOKEN", _text, "",
+        "UCI_SERVICE_TOKEN",
+        _text,
+        "",
         "Token that the services show each other; empty: made once and kept in the data directory.",
         secret=True,
     )
     database: str = _setting(
-        "UCI_DATABASE", _text, "",
+        "UCI_DATABASE",
+        _text,
+        "",
         "Database URL (postgresql://USER:PASSWORD@HOST/NAME); empty: SQLite in the data directory.",
         secret=True,
     )
     broker: str = _setting(
-        "UCI_BROKER", _text, "memory://",
-        "Message broker URL (amqp://USER:PASSWORD@HOST//, memory://).", secret=True,
+        "UCI_BROKER",
+        _text,
+        "memory://",
+        "Message broker URL (amqp://USER:PASSWORD@HOST//, memory://).",
+        secret=True,
     )
     ticket_system_url: str = _setting(
         "UCI_TICKET_SYSTEM_URL", _optional_url, "", "Address of the ticket system; empty: this engine."
@@ -163,7 +181,9 @@ class Config:
         "UCI_PPA_ASSIGNER_URL", _optional_url, "", "Address of the PPA assigner; empty: this engine."
     )
     branch_source_builder_url: str = _setting(
-        "UCI_BRANCH_SOURCE_BUILDER_URL", _optional_url, "",
+        "UCI_BRANCH_SOURCE_BUILDER_URL",
+        _optional_url,
+        "",
         "Address of the branch/source builder; empty: this engine.",
     )
     image_builder_url: str = _setting(
@@ -173,15 +193,21 @@ class Config:
         "UCI_TEST_RUNNER_URL", _optional_url, "", "Address of the test runner; empty: this engine."
     )
     series: str = _setting(
-        "UCI_SERIES", _text, _default_series,
+        "UCI_SERIES",
+        _text,
+        _default_series,
         "Series that tickets build for by default; empty: the series of this machine.",
     )
     mirror: str = _setting(
-        "UCI_MIRROR", _text, "",
+        "UCI_MIRROR",
+        _text,
+        "",
         "URL of the Debian or Ubuntu mirror to build from; empty: the sources of this machine's apt.",
     )
     base_image: str = _setting(
-        "UCI_BASE_IMAGE", _text, "",
+        "UCI_BASE_IMAGE",
+        _text,
+        "",
         "Name of the base image for tickets that name none; empty: one made from the mirror.",
     )
     pool_owner: str = _setting(
@@ -191,11 +217,15 @@ class Config:
         "UCI_POOL_SIZE", _whole_number, "2", "Archives that a local pool is populated with."
     )
     destination_archive: str = _setting(
-        "UCI_DESTINATION_ARCHIVE", _text, "archive",
+        "UCI_DESTINATION_ARCHIVE",
+        _text,
+        "archive",
         "Name of the archive that packages are published to.",
     )
     accelerator: str = _setting(
-        "UCI_ACCELERATOR", _choice("auto", "kvm", "tcg"), "auto",
+        "UCI_ACCELERATOR",
+        _choice("auto", "kvm", "tcg"),
+        "auto",
         "How QEMU runs machines; auto probes whether KVM works and takes TCG otherwise.",
     )
     build_timeout: int = _setting(
@@ -205,19 +235,27 @@ class Config:
         "UCI_IMAGE_TIMEOUT", _whole_number, "1800", "Seconds that building one image may take."
     )
     test_timeout: int = _setting(
-        "UCI_TEST_TIMEOUT", _whole_number, "10800",
+        "UCI_TEST_TIMEOUT",
+        _whole_number,
+        "10800",
         "Seconds that booting an image and the tests of one source package may take.",
     )
     progress_interval: int = _setting(
-        "UCI_PROGRESS_INTERVAL", _whole_number, "60",
+        "UCI_PROGRESS_INTERVAL",
+        _whole_number,
+        "60",
         "Seconds between two progress messages of one request; ten missed mean unresponsive.",
     )
     lease: int = _setting(
-        "UCI_LEASE", _whole_number, "60",
+        "UCI_LEASE",
+        _whole_number,
+        "60",
         "Seconds after which another worker takes over a request whose worker fell silent.",
     )
     log_level: str = _setting(
-        "UCI_LOG_LEVEL", _choice("debug", "info", "warning", "error"), "info",
+        "UCI_LOG_LEVEL",
+        _choice("debug", "info", "warning", "error"),
+        "info",
         "How much the engine logs to its standard error.",
     )
 
@@ -243,15 +281,16 @@ class Config:
 class ClientConfig:
     """The settings of `ubuntu-ci`."""
 
-    url: str = _setting(
-        "UCI_URL", _url, "http://127.0.0.1:8000", "Ticket system that ubuntu-ci talks to."
-    )
+    url: str = _setting("UCI_URL", _url, "http://127.0.0.1:8000", "Ticket system that ubuntu-ci talks to.")
     staging_url: str = _setting(
         "UCI_STAGING_URL", _optional_url, "", "Ticket system that ubuntu-ci -S talks to."
     )
     token: str = _setting(
-        "UCI_TOKEN", _text, "",
-        "Token for ubuntu-ci; empty: the one that a local engine left for this user.", secret=True,
+        "UCI_TOKEN",
+        _text,
+        "",
+        "Token for ubuntu-ci; empty: the one that a local engine left for this user.",
+        secret=True,
     )
 
     @classmethod

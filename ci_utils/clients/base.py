@@ -1,0 +1,101 @@
+"""What all REST clients share: one session, the token, and errors as our own.
+
+The server's sentence travels in the JSON field `error` of a 4xx or 5xx answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from ci_utils import errors
+
+TIMEOUT_SECONDS = 30
+CHUNK_BYTES = 1 << 20
+
+_BY_STATUS: dict[int, type[errors.CIError]] = {
+    400: errors.InvalidRequest,
+    401: errors.Unauthenticated,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    409: errors.Conflict,
+    429: errors.TooManyRequests,
+    502: errors.Unavailable,
+    503: errors.Unavailable,
+    504: errors.Unavailable,
+}
+
+
+class ServiceClient:
+    """Talks to one service under `base_url` + `/api/v1/`."""
+
+    def __init__(self, base_url: str, token: str = "") -> None:
+        self.base_url = base_url.rstrip("/")
+        self._session = requests.Session()
+        self._session.trust_env = False
+        if token:
+            self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def get(self, path: str, **params: Any) -> Any:
+        """GET a resource of the API and return its JSON."""
+        return self._json("GET", path, params=params)
+
+    def post(self, path: str, data: Mapping[str, Any]) -> Any:
+        """POST JSON to the API and return the answer's JSON (None if it is empty)."""
+        return self._json("POST", path, json=data)
+
+    def patch(self, path: str, data: Mapping[str, Any]) -> Any:
+        """PATCH a resource of the API and return the answer's JSON (None if it is empty)."""
+        return self._json("PATCH", path, json=data)
+
+    def status(self) -> dict[str, Any]:
+        """The service's `status`."""
+        return dict(self.get("status/"))
+
+    def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
+        """All objects of a list, page after page."""
+        page = self.get(path, **params)
+        while True:
+            yield from page["objects"]
+            following = page["meta"].get("next")
+            if not following:
+                return
+            page = self._json("GET", following.removeprefix("/api/v1/"))
+
+    def download(self, url: str, path: Path) -> None:
+        """Stream a URL of the service into a file."""
+        with self._send("GET", url, stream=True) as response, path.open("wb") as file:
+            for chunk in response.iter_content(CHUNK_BYTES):
+                file.write(chunk)
+
+    def _json(self, method: str, path: str, **options: Any) -> Any:
+        response = self._send(method, f"{self.base_url}/api/v1/{path}", **options)
+        if not response.content:
+            return None
+        try:
+            return response.json()
+        except requests.JSONDecodeError:
+            raise errors.Unavailable(f"{self.base_url} did not answer with JSON") from None
+
+    def _send(self, method: str, url: str, **options: Any) -> requests.Response:
+        try:
+            response = self._session.request(
+                method, url, timeout=TIMEOUT_SECONDS, allow_redirects=False, **options
+            )
+        except requests.RequestException as error:
+            raise errors.Unavailable(f"{self.base_url} does not answer") from error
+        if response.status_code >= 300:
+            raise _error(response)
+        return response
+
+
+def _error(response: requests.Response) -> errors.CIError:
+    try:
+        message = str(response.json()["error"])
+    except (requests.JSONDecodeError, KeyError, TypeError):
+        message = f"{response.url.split('?')[0]} answered with status {response.status_code}"
+    kind = _BY_STATUS.get(response.status_code, errors.CIError)
+    return kind(message)

@@ -1,0 +1,68 @@
+"""Client of the ticket system. Specification: chapter "Ticket System"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ci_utils.clients.base import ServiceClient
+
+
+class TicketSystemClient(ServiceClient):
+    """Tickets: made by `ubuntu-ci`, reported on by the lander."""
+
+    def create_bundle(self, draft: Mapping[str, Any]) -> dict[str, Any]:
+        """Make a ticket with its packages, uploads and subtickets, or nothing.
+
+        `draft`: owner, title, description, bug_id, add_packages,
+        remove_packages, sources ([{"changes_name", "changes"}]). The answer has
+        the ticket's id and, per source, the signed URLs that take its files.
+        """
+        return dict(self.post("bundle/", draft))
+
+    def ticket(self, ticket_id: int) -> dict[str, Any]:
+        """Everything about one ticket."""
+        return dict(self.get(f"fullticket/{ticket_id}/"))
+
+    def tickets(self, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Step and status of all tickets that match, page after page."""
+        return self.pages("ticketstatus/", **filters)
+
+    def update_ticket(self, ticket_id: int, **fields: Any) -> None:
+        """Change title, description, owner or bug of a ticket."""
+        self.patch(f"ticket/{ticket_id}/", fields)
+
+    def queue(self, ticket_id: int) -> None:
+        """Hand a ticket with all its files to the engine."""
+        self.set_status(ticket_id, current_workflow_step="100", status="000")
+
+    def set_status(self, ticket_id: int, **fields: Any) -> None:
+        """Report where a ticket is: current_workflow_step, status, message, …"""
+        self.patch(f"updateticketstatus/{ticket_id}/", fields)
+
+    def set_subticket_status(self, subticket_id: int, **fields: Any) -> None:
+        """Report where a subticket is."""
+        self.patch(f"updatesubticketstatus/{subticket_id}/", fields)
+
+    def add_artifact(self, ticket_id: int, *, name: str, reference: str, type: str) -> None:
+        """Attach a file to a ticket; `type` is RESULTS, LOGS or IMAGE. The same again is done once."""
+        ticket = f"/api/v1/ticket/{ticket_id}/"
+        self.post("ticketartifact/", {"name": name, "ticket": ticket, "reference": reference, "type": type})
+
+    def add_subticket_artifact(self, subticket_id: int, *, name: str, reference: str, type: str) -> None:
+        """Attach a file to a subticket; `type` is SPU, RESULTS or LOGS. The same again is done once."""
+        subticket = f"/api/v1/subticket/{subticket_id}/"
+        self.post(
+            "subticketartifact/",
+            {"name": name, "subticket": subticket, "reference": reference, "type": type},
+        )
+
+    def cancel(self, ticket_id: int) -> None:
+        """Stop a ticket that has not ended."""
+        self.post(f"ticket/{ticket_id}/cancel/", {})
+
+    def upload(self, url: str, path: Path) -> None:
+        """Stream a file to a signed URL."""
+        with path.open("rb") as file:
+            self._send("PUT", url, data=file)
