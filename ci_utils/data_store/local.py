@@ -194,7 +194,7 @@ class LocalDataStore(DataStore):
 
     @contextlib.contextmanager
     def _written(self, contents: bytes | BinaryIO, length: int | None = None) -> Iterator[tuple[Path, str]]:
-        """Contents (up to `length` bytes) in a synced file, gone afterwards unless moved; and their digest."""
+        """Contents (up to `length` bytes) in a synced file, gone afterwards unless moved, and its digest."""
         if not self.exists():
             raise NotFound(f"there are no files under {self.name}")
         with tempfile.NamedTemporaryFile(dir=self._incoming, delete=False) as target:
