@@ -1,0 +1,1 @@
+"""The tastypie base of every service: authentication, errors, schemas, status."""

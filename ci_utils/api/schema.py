@@ -1,0 +1,71 @@
+"""Request bodies: strict JSON, checked against a JSON Schema.
+
+The schemas are the one description of what an operation takes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+from ci_utils.errors import InvalidRequest
+
+MAX_BODY_BYTES = 4 << 20
+
+#: Building blocks of the services' schemas.
+TEXT = {"type": "string", "maxLength": 65536}
+LINE = {"type": "string", "maxLength": 4096, "pattern": r"^[^\n\r]*$"}
+URL = {"type": "string", "maxLength": 4096, "pattern": r"^https?://\S+$"}
+OPTIONAL_URL = {"anyOf": [URL, {"type": "null"}]}
+ID = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
+ID_OR_TEXT = {"anyOf": [ID, {"type": "string", "pattern": r"^[1-9][0-9]{0,8}$"}]}
+#: Names of progress queues, archives and the like.
+TRIGGER = {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$"}
+ARCHIVE = {"type": "string", "pattern": r"^ppa:[a-z0-9][a-z0-9+.-]*/[a-z0-9][a-z0-9+._-]*$"}
+SERIES = {"type": "string", "pattern": r"^[a-z][a-z0-9.-]{0,63}$"}
+PACKAGE = {"type": "string", "pattern": r"^[a-z0-9][a-z0-9+.-]{1,127}$"}
+
+
+def list_of(item: Mapping[str, Any], *, least: int = 0, most: int = 10_000) -> dict[str, Any]:
+    """Schema of an array."""
+    return {"type": "array", "items": item, "minItems": least, "maxItems": most}
+
+
+def fields(required: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Schema of an object with these fields and no others."""
+    return {
+        "type": "object",
+        "properties": {**required, **(optional or {})},
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def read_json(request: HttpRequest, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of a request; `InvalidRequest` names the field that is wrong."""
+    if int(request.headers.get("Content-Length") or 0) > MAX_BODY_BYTES:
+        raise InvalidRequest(f"the body is larger than {MAX_BODY_BYTES} bytes")
+    try:
+        data = json.loads(request.body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise InvalidRequest("the body is not valid JSON; send one JSON object") from None
+    if b"\\u0000" in request.body:
+        raise InvalidRequest("the body has a NUL character, which no field may hold")
+    error = best_match(Draft202012Validator(schema).iter_errors(data))
+    if error is not None:
+        raise InvalidRequest(_sentence(error))
+    return dict(data)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _sentence(error: ValidationError) -> str:
+    where = ".".join(str(part) for part in error.absolute_path) or "the body"
+    return f"{where}: {error.message[:300]}"

@@ -1,0 +1,36 @@
+"""Every error under /api/ is JSON, whichever layer made it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+
+
+class JsonErrors:
+    """Gives 4xx and 5xx answers of the API without a JSON body one, and marks all as unsniffable."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase = self._get_response(request)
+        if request.path.startswith("/api/") and response.status_code >= 400:
+            response = self._as_json(request, response)
+        response["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    @staticmethod
+    def _as_json(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        is_json = response.get("Content-Type", "").startswith("application/json")
+        if is_json and response.status_code < 500:
+            return response
+        phrase = HTTPStatus(response.status_code).phrase.lower()
+        answer = JsonResponse(
+            {"error": f"{request.method} {request.path[:200]}: {phrase}"}, status=response.status_code
+        )
+        for name in ("Allow", "WWW-Authenticate"):
+            if name in response:
+                answer[name] = response[name]
+        return answer

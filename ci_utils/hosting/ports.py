@@ -1,0 +1,120 @@
+"""Which adapter stands behind which port, made once per process from the settings.
+
+`api.py` and `worker.py` of the services fetch their ports here and hand them
+to the verbs of their domain, which know no adapter.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cache
+
+from django.conf import settings
+
+from ci_utils.apt.mirror import Mirror
+from ci_utils.archive.port import Archives
+from ci_utils.clients.lander import LanderClient
+from ci_utils.clients.ppa_assigner import PPAAssignerClient
+from ci_utils.clients.ticket_system import TicketSystemClient
+from ci_utils.clients.work import BranchSourceBuilderClient, ImageBuilderClient, TestRunnerClient
+from ci_utils.compute.port import Compute
+from ci_utils.config import Config
+from ci_utils.data_store.port import DataStores
+from ci_utils.image_store.port import ImageStore
+from ci_utils.work_queue.broker import Broker
+
+
+def config() -> Config:
+    """The settings of this process."""
+    configured: Config = settings.UCI
+    return configured
+
+
+@cache
+def broker() -> Broker:
+    """The message broker of UCI_BROKER."""
+    return Broker(config().broker)
+
+
+def lease() -> timedelta:
+    """How long a worker may be silent before another takes over."""
+    return timedelta(seconds=config().lease)
+
+
+@cache
+def data_stores() -> DataStores:
+    """Where files are kept."""
+    from ci_utils.data_store.local import LocalDataStores  # noqa: PLC0415 -- only where it is used
+
+    return LocalDataStores(config().data_dir / "data-store", config().url, config().secret_key.encode())
+
+
+@cache
+def mirror() -> Mirror:
+    """The mirror of the series that tickets are built for."""
+    return Mirror(config().data_dir / "cache" / "apt", config().series, config().mirror)
+
+
+@cache
+def image_store() -> ImageStore:
+    """Where images are kept."""
+    from ci_utils.image_store.local import LocalImageStore  # noqa: PLC0415 -- only where it is used
+
+    return LocalImageStore(config().data_dir / "images", f"{config().url}/images")
+
+
+@cache
+def archives() -> Archives:
+    """The pool of archives, the destination, and the farm that builds in them."""
+    from ci_utils.archive.local import LocalArchives  # noqa: PLC0415 -- only where it is used
+
+    settings = config()
+    return LocalArchives(
+        settings.data_dir / "archives",
+        mirror(),
+        owner=settings.pool_owner,
+        destination=settings.destination_archive,
+        pool_size=settings.pool_size,
+        base_url=f"{settings.url}/archives",
+        build_timeout=settings.build_timeout,
+    )
+
+
+@cache
+def compute() -> Compute:
+    """Where machines are booted."""
+    from ci_utils.compute.local import LocalCompute  # noqa: PLC0415 -- only where it is used
+
+    return LocalCompute(
+        image_store(), config().data_dir / "machines", mirror(), accelerator=config().accelerator
+    )
+
+
+def ticket_system() -> TicketSystemClient:
+    """A client of the ticket system. Clients are cheap and not shared between threads."""
+    return TicketSystemClient(config().service_url("ticket_system"), config().service_token)
+
+
+def lander() -> LanderClient:
+    """A client of the lander."""
+    return LanderClient(config().service_url("lander"), config().service_token)
+
+
+def ppa_assigner() -> PPAAssignerClient:
+    """A client of the PPA assigner."""
+    return PPAAssignerClient(config().service_url("ppa_assigner"), config().service_token)
+
+
+def branch_source_builder() -> BranchSourceBuilderClient:
+    """A client of the branch/source builder."""
+    return BranchSourceBuilderClient(config().service_url("branch_source_builder"), config().service_token)
+
+
+def image_builder() -> ImageBuilderClient:
+    """A client of the image builder."""
+    return ImageBuilderClient(config().service_url("image_builder"), config().service_token)
+
+
+def test_runner() -> TestRunnerClient:
+    """A client of the test runner."""
+    return TestRunnerClient(config().service_url("test_runner"), config().service_token)

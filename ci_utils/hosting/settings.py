@@ -1,0 +1,69 @@
+"""The one settings module of Django: any subset of the services, from the environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dj_database_url
+
+from ci_utils.config import Config
+from ci_utils.errors import ConfigurationError
+from ci_utils.hosting.secrets import with_local_secrets
+
+UCI = with_local_secrets(Config.from_environment())
+
+SECRET_KEY = UCI.secret_key
+DEBUG = False
+ALLOWED_HOSTS = ["*"]  # the engine answers under whatever name reaches it; nothing is built from Host
+ROOT_URLCONF = "ci_utils.hosting.urls"
+WSGI_APPLICATION = "ci_utils.hosting.wsgi.application"
+APPEND_SLASH = False
+TASTYPIE_ALLOW_MISSING_SLASH = True
+TASTYPIE_DEFAULT_FORMATS = ["json"]
+API_LIMIT_PER_PAGE = 50
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "tastypie",
+    "ci_utils.hosting",
+    "ci_utils.api",
+    "ci_utils.work_queue",
+    *UCI.services,
+]
+MIDDLEWARE = ["ci_utils.hosting.middleware.JsonErrors"]
+
+
+def _database() -> dict[str, Any]:
+    if not UCI.database:
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": UCI.data_dir / "engine.sqlite3",
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": "PRAGMA journal_mode=WAL;",
+            },
+        }
+    try:
+        return dict(dj_database_url.parse(UCI.database, conn_max_age=60, conn_health_checks=True))
+    except (ValueError, KeyError):
+        raise ConfigurationError("UCI_DATABASE: its value is not a database URL") from None
+
+
+DATABASES = {"default": _database()}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": UCI.log_level.upper()},
+    "loggers": {
+        "urllib3": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},
+        "amqp": {"level": "WARNING"},
+    },
+}
