@@ -1,0 +1,162 @@
+"""The launcher: `python -m ci_utils.sandbox.launch FD` runs one program in new namespaces.
+
+Four processes, each ending with the one before it:
+
+    supervisor   in the host; maps the ids; ends all when the engine's end of FD closes
+    entry        enters the namespaces and becomes their root
+    init         process 1 inside; mounts, then reaps
+    program      what was asked for; when it ends, everything in the namespaces ends
+
+FD is a socket: the plan comes in on it, one sentence goes out if the sandbox
+cannot be made (exit status 125).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from ci_utils.sandbox import root_tree
+from ci_utils.sandbox import system_calls as kernel
+from ci_utils.sandbox.plan import BUILD_ID, ID_COUNT, Plan
+
+SETUP_FAILED = 125
+NOT_FOUND = 127
+
+
+def main() -> int:
+    """Read the plan, run the program, return its exit status."""
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    channel.set_inheritable(False)
+    with channel.makefile("rb") as lines:
+        plan = Plan.from_json(lines.readline())
+    return _supervise(plan, channel)
+
+
+def _supervise(plan: Plan, channel: socket.socket) -> int:
+    ours, theirs = socket.socketpair()
+    entry = _fork(lambda: _enter(plan, theirs, channel), channel)
+    theirs.close()
+    signal.signal(signal.SIGTERM, _forward(entry, signal.SIGTERM))
+    if plan.id_map and ours.recv(1):
+        try:
+            _map_ids(entry, plan.id_map)
+        except OSError as error:
+            _report(channel, error)
+            os.kill(entry, signal.SIGKILL)
+        else:
+            ours.sendall(b"m")
+    ended = os.pidfd_open(entry)
+    ready, _, _ = select.select([ended, channel.fileno()], [], [])
+    if ended not in ready:
+        os.kill(entry, signal.SIGTERM)
+    return _status_of(entry)
+
+
+def _enter(plan: Plan, supervisor: socket.socket, channel: socket.socket) -> int:
+    kernel.die_with_parent(signal.SIGKILL)
+    if plan.id_map:
+        kernel.unshare(kernel.CLONE_NEWUSER)
+        supervisor.send(b"u")
+        supervisor.recv(1)
+    spaces = kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
+    kernel.unshare(spaces if plan.network else spaces | kernel.CLONE_NEWNET)
+    root_tree.keep_mounts_private()
+    host = root_tree.HostPaths(plan)
+    os.setgroups([])
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
+    kernel.die_with_parent(signal.SIGKILL)
+    init = _fork(lambda: _init(plan, host, channel), channel)
+    signal.signal(signal.SIGTERM, _forward(init, signal.SIGKILL))
+    return _status_of(init)
+
+
+def _init(plan: Plan, host: root_tree.HostPaths, channel: socket.socket) -> int:
+    kernel.die_with_parent(signal.SIGKILL)
+    os.umask(0o022)
+    root_tree.build(plan, host)
+    socket.sethostname(plan.hostname)
+    if not plan.network:
+        kernel.loopback_up()
+    if plan.unprivileged:
+        # A namespace of its own would give the program capabilities again.
+        Path("/proc/sys/user/max_user_namespaces").write_text("0")
+    program = _fork(lambda: _execute(plan), channel)
+    while True:
+        pid, status = os.wait()
+        if pid == program:
+            return _exit_code(status)
+
+
+def _execute(plan: Plan) -> NoReturn:
+    os.setsid()
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    if plan.unprivileged:
+        kernel.drop_bounding_set()
+        os.setresgid(BUILD_ID, BUILD_ID, BUILD_ID)
+        os.setresuid(BUILD_ID, BUILD_ID, BUILD_ID)
+        kernel.drop_capabilities()
+        kernel.forbid_new_privileges()
+    os.chdir(plan.cwd)
+    os.execvpe(plan.argv[0], plan.argv, plan.env)  # noqa: S606 -- an argument list, no shell
+
+
+def _map_ids(pid: int, first: tuple[int, int]) -> None:
+    """Give the namespace its ids: as root by writing the maps, else by the set-user-id tools."""
+    for kind, start in zip(("uid", "gid"), first, strict=True):
+        if os.geteuid() == 0:
+            Path(f"/proc/{pid}/{kind}_map").write_text(f"0 {start} {ID_COUNT}\n")
+        else:
+            argv = [f"new{kind}map", str(pid), "0", str(start), str(ID_COUNT)]
+            done = subprocess.run(argv, capture_output=True, check=False)
+            if done.returncode:
+                raise PermissionError(f"{argv[0]}: {done.stderr.decode(errors='replace').strip()}")
+
+
+def _fork(work: Callable[[], int], channel: socket.socket) -> int:
+    """Run `work` in a child that ends with the status it returns; the child's pid."""
+    pid = os.fork()
+    if pid:
+        return pid
+    status = SETUP_FAILED
+    try:
+        status = work()
+    except FileNotFoundError as error:
+        status = NOT_FOUND
+        _report(channel, error)
+    except OSError as error:
+        _report(channel, error)
+    finally:
+        os._exit(status)
+
+
+def _report(channel: socket.socket, error: OSError) -> None:
+    detail = str(error) if error.strerror is None else f"{error.strerror} {error.filename or ''}"
+    channel.sendall(f"{detail.strip()}\n".encode())
+
+
+def _forward(pid: int, number: int) -> Callable[[int, FrameType | None], None]:
+    return lambda _signal, _frame: os.kill(pid, number)
+
+
+def _status_of(pid: int) -> int:
+    return _exit_code(os.waitpid(pid, 0)[1])
+
+
+def _exit_code(status: int) -> int:
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
