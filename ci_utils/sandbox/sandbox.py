@@ -171,7 +171,7 @@ class Sandbox:
     def _plan(self, argv: Sequence[str | Path], env: Mapping[str, str], cwd: str) -> Plan:
         root = self._root
         overlay = root if isinstance(root, Overlay) else Overlay([])
-        home = "/nonexistent" if self._unprivileged else "/root"
+        home = "/root" if not self._unprivileged and not isinstance(root, Host) else "/nonexistent"
         return Plan(
             argv=[os.fspath(argument) for argument in argv],
             env={**BASE_ENVIRONMENT, "HOME": home, **env},
