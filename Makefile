@@ -1,0 +1,49 @@
+# `make help` lists the targets. Each does its own set-up.
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+QUICK := not slow and not system and not server
+
+.PHONY: help
+help:  ## Show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup:  ## Install Debian packages and .venv for development
+	@bin/setup --test
+
+.PHONY: check
+check: setup  ## Style, types and import rules
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy --no-error-summary .
+	.venv/bin/lint-imports --no-logo
+
+.PHONY: format
+format: setup  ## Let ruff mend style where it can
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+.PHONY: test
+test: setup  ## The quick tests: no builds, no machines, no servers
+	$(PYTHON) -m pytest -m "$(QUICK)"
+
+.PHONY: all-tests
+all-tests:  ## Every check and test, as in CI
+	@bin/test
+
+.PHONY: docs
+docs: setup  ## Build the documentation into docs/_build
+	$(PYTHON) -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+.PHONY: demo
+demo:  ## One real package, end to end, on this machine
+	@bin/demo
+
+.PHONY: fresh
+fresh:  ## Prove bin/demo and bin/test on a minimal Debian root
+	@bin/fresh
+
+.PHONY: clean
+clean:  ## Remove what builds and checks leave behind
+	rm -rf build docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
