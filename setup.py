@@ -26,7 +26,7 @@ setup(
     extras_require={
         "postgresql": ["psycopg2-binary>=2.9.10"],
         "test": ["hypothesis", "pytest", "pytest-django", "pytest-timeout"],
-        "check": ["django-stubs", "import-linter", "mypy", "ruff", "types-requests"],
+        "check": ["django-stubs", "import-linter", "mypy", "ruff", "types-jsonschema", "types-requests"],
         "docs": ["furo", "myst-parser", "sphinx"],
     },
     entry_points={

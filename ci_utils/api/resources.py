@@ -54,8 +54,8 @@ class _EngineBehaviour:
         except CIError as error:
             raise ImmediateHttpResponse(error_response(error)) from None
         except (ObjectDoesNotExist, OverflowError):
-            error = NotFound(f"there is no {self._meta.resource_name} here")
-            raise ImmediateHttpResponse(error_response(error)) from None
+            missing = NotFound(f"there is no {self._meta.resource_name} here")
+            raise ImmediateHttpResponse(error_response(missing)) from None
         except TastypieError as error:
             if isinstance(error, ImmediateHttpResponse):
                 raise

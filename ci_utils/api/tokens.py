@@ -63,6 +63,13 @@ def create_token(name: str, scopes: Collection[Scope]) -> str:
     return token
 
 
+def keep_token(name: str, token: str, scopes: Collection[Scope]) -> None:
+    """Make `token` the one of this name, whatever it was before."""
+    ApiToken.objects.update_or_create(
+        name=name, defaults={"digest": _digest(token), "scopes": sorted(scopes)}
+    )
+
+
 def principal_of(token: str) -> Principal:
     """Whom a token stands for; `Unauthenticated` if for nobody."""
     if hmac.compare_digest(_digest(token), _digest(settings.UCI.service_token)):

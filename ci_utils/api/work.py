@@ -36,7 +36,7 @@ class WorkResource(EngineResource):
     def create(self, request: HttpRequest, data: Mapping[str, Any]) -> HttpResponse:
         self.check(data)
         accepted, _ = requests.accept(self._meta.queue, data["progress_trigger"], data, broker=ports.broker())
-        answer = {"state": accepted.state, "progress_trigger": accepted.key}
+        answer: dict[str, Any] = {"state": accepted.state, "progress_trigger": accepted.key}
         if accepted.ended:
             answer = {**answer, "exit": True, **(accepted.result or {})}
         return JsonResponse(answer, status=202)

@@ -90,9 +90,13 @@ def open_part(store: LocalDataStore, filename: str, range_header: str = "") -> F
 
     One range is honoured; anything else gives the whole file, as RFC 9110 allows.
     """
-    size = store.file_size(filename)
+    return part_of(store.open_file(filename), store.file_size(filename), range_header)
+
+
+def part_of(stream: BinaryIO, size: int, range_header: str) -> FilePart:
+    """The part of an open file of `size` bytes that a Range header asks for."""
     start, length = _range(range_header, size)
-    return FilePart(store.open_file(filename), start, length, size)
+    return FilePart(stream, start, length, size)
 
 
 def _range(header: str, size: int) -> tuple[int, int]:

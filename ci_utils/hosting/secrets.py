@@ -16,12 +16,13 @@ def with_local_secrets(config: Config) -> Config:
     """The configuration with the secrets that it lacks read from, or made in, the data directory."""
     return dataclasses.replace(
         config,
-        secret_key=config.secret_key or _kept(config.data_dir, "secret-key"),
-        service_token=config.service_token or _kept(config.data_dir, "service-token"),
+        secret_key=config.secret_key or kept(config.data_dir, "secret-key"),
+        service_token=config.service_token or kept(config.data_dir, "service-token"),
     )
 
 
-def _kept(directory: Path, name: str) -> str:
+def kept(directory: Path, name: str) -> str:
+    """A secret of this name, made at the first call and the same ever after."""
     path = directory / name
     try:
         directory.mkdir(mode=0o755, parents=True, exist_ok=True)

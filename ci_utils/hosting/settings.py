@@ -14,7 +14,8 @@ UCI = with_local_secrets(Config.from_environment())
 
 SECRET_KEY = UCI.secret_key
 DEBUG = False
-ALLOWED_HOSTS = ["*"]  # the engine answers under whatever name reaches it; nothing is built from Host
+# The engine answers under whatever name reaches it; nothing is built from the Host header.
+ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "ci_utils.hosting.urls"
 WSGI_APPLICATION = "ci_utils.hosting.wsgi.application"
 APPEND_SLASH = False
@@ -26,8 +27,6 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 INSTALLED_APPS = [
-    "django.contrib.contenttypes",
-    "tastypie",
     "ci_utils.hosting",
     "ci_utils.api",
     "ci_utils.work_queue",

@@ -1,0 +1,136 @@
+"""Runs the engine: one process with the services, their workers and the HTTP server."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from ci_utils.config import Config, listen_address
+from ci_utils.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+HTTP_THREADS = 8
+STOP_SECONDS = 10
+LAST_PORT = "last-port"
+
+
+def run(listen: str | None = None) -> int:
+    """Serve and work until SIGTERM or SIGINT; prints one line with the address when it serves.
+
+    `listen` (HOST:PORT) overrides UCI_LISTEN. Whatever is in work when it
+    stops goes on at the next start.
+    """
+    if listen:
+        os.environ["UCI_LISTEN"] = listen
+    config = Config.from_environment()
+    with _only_one(config.data_dir), _bound(config) as bound:
+        host, port = bound.getsockname()[:2]
+        os.environ["UCI_LISTEN"] = f"{f'[{host}]' if ':' in host else host}:{port}"
+        (config.data_dir / LAST_PORT).write_text(str(port))
+        return _serve(bound)
+
+
+def run_workers() -> int:
+    """Run the workers of UCI_SERVICES until SIGTERM or SIGINT."""
+    from ci_utils.hosting import database, threads  # noqa: PLC0415 -- settings are read on import
+
+    database.prepare()
+    stop = _stop_event()
+    running = threads.start(stop)
+    print("Working", flush=True)  # noqa: T201 -- the line that says it is ready
+    stop.wait()
+    _join(running)
+    return 0
+
+
+def _serve(bound: socket.socket) -> int:
+    import waitress  # noqa: PLC0415 -- after the settings
+
+    from ci_utils.hosting import database, threads  # noqa: PLC0415 -- settings are read on import
+
+    database.prepare()
+    from ci_utils.hosting import local_access, ports  # noqa: PLC0415 -- need Django to be set up
+    from ci_utils.hosting.wsgi import application  # noqa: PLC0415 -- needs Django to be set up
+    from ci_utils.work_queue.requests import void_leases  # noqa: PLC0415 -- needs Django to be set up
+
+    void_leases()  # whoever held them is dead: this process holds the data directory's lock
+    local_access.grant()
+    stop = _stop_event()
+    server = waitress.create_server(
+        application,
+        sockets=[bound],
+        threads=HTTP_THREADS,
+        ident=None,
+        max_request_body_size=64 << 30,  # packages are large; the views have limits of their own
+    )
+    serving = threading.Thread(target=server.run, name="http", daemon=True)
+    serving.start()
+    print(f"Serving on {ports.config().url}", flush=True)  # noqa: T201 -- the line that says it is ready
+    running = threads.start(stop)
+    stop.wait()
+    log.info("stopping")
+    _join(running)
+    server.close()
+    return 0
+
+
+def _stop_event() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _join(running: list[threading.Thread]) -> None:
+    """Wait for the threads, within reason: what does not stop dies with the process and goes on later."""
+    deadline = time.monotonic() + STOP_SECONDS
+    for thread in running:
+        thread.join(max(0.0, deadline - time.monotonic()))
+
+
+@contextlib.contextmanager
+def _only_one(data_dir: Path) -> Iterator[None]:
+    """Hold the data directory: two engines on one would take over each other's work."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = (data_dir / "engine.lock").open("w")
+    except OSError as error:
+        raise ConfigurationError(f"UCI_DATA_DIR: cannot use {data_dir}: {error.strerror}") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigurationError(
+                f"another engine runs on {data_dir}; stop it or choose another --data-dir"
+            ) from None
+        yield
+
+
+@contextlib.contextmanager
+def _bound(config: Config) -> Iterator[socket.socket]:
+    """The listening socket. Port 0 takes the port of the last run if it is free, so that URLs last."""
+    host, port = config.listen
+    last = config.data_dir / LAST_PORT
+    candidates = [port]
+    if port == 0 and last.exists():
+        candidates = [listen_address(f"{host}:{last.read_text().strip()}")[1], 0]
+    for candidate in candidates:
+        try:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            with socket.create_server((host, candidate), family=family, backlog=128) as bound:
+                yield bound
+                return
+        except OSError as error:
+            refused = error
+    raise ConfigurationError(
+        f"UCI_LISTEN: cannot listen on {host}:{port}: {refused.strerror}; choose another with --listen"
+    ) from None

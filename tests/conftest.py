@@ -1,0 +1,93 @@
+"""What every test stands on: a data directory of its own and a client of the API."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+_data_dir = Path(tempfile.mkdtemp(prefix="uci-test-data-"))
+_data_dir.chmod(0o755)
+for _name in [name for name in os.environ if name.startswith(("UCI_", "CI_LAUNCHPAD_"))]:
+    if _name not in ("UCI_TEST_CACHE", "UCI_DATABASE"):
+        del os.environ[_name]
+os.environ["UCI_DATA_DIR"] = str(_data_dir)
+os.environ["UCI_PUBLIC_URL"] = "http://localhost"
+os.environ["DJANGO_SETTINGS_MODULE"] = "ci_utils.hosting.settings"
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_data_dir, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _home_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the configuration of whoever runs it."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+class ApiClient:
+    """Talks JSON to the API as one principal; answers are Django responses."""
+
+    def __init__(self, token: str = "") -> None:
+        from django.test import Client
+
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        # tastypie re-raises errors for the server name that Django's client has by default.
+        self._client = Client(headers=headers, SERVER_NAME="localhost")
+
+    def get(self, path: str, **params: object):
+        return self._client.get(f"/api/v1/{path}", params)
+
+    def post(self, path: str, data: object):
+        return self._client.post(f"/api/v1/{path}", data, content_type="application/json")
+
+    def patch(self, path: str, data: object):
+        return self._client.patch(f"/api/v1/{path}", data, content_type="application/json")
+
+    def delete(self, path: str):
+        return self._client.delete(f"/api/v1/{path}")
+
+    def raw(self, method: str, path: str, body: bytes, content_type: str = "application/json"):
+        return self._client.generic(method, f"/api/v1/{path}", body, content_type=content_type)
+
+
+@pytest.fixture
+def nobody(db: None) -> ApiClient:
+    """A client without a token."""
+    return ApiClient()
+
+
+@pytest.fixture
+def submitter(db: None) -> ApiClient:
+    """A client whose token may submit tickets; its name is `alice`."""
+    return ApiClient(_token("alice", "submit"))
+
+
+@pytest.fixture
+def other_submitter(db: None) -> ApiClient:
+    """Another submitter; its name is `bob`."""
+    return ApiClient(_token("bob", "submit"))
+
+
+@pytest.fixture
+def operator(db: None) -> ApiClient:
+    """A client whose token may do what operators do."""
+    return ApiClient(_token("operator", "operate"))
+
+
+@pytest.fixture
+def service(db: None) -> ApiClient:
+    """A client with the token that services show each other."""
+    from django.conf import settings
+
+    return ApiClient(settings.UCI.service_token)
+
+
+def _token(name: str, scope: str) -> str:
+    from ci_utils.api.tokens import Scope, create_token
+
+    return create_token(name, [Scope(scope)])
