@@ -94,8 +94,12 @@ def open_part(store: LocalDataStore, filename: str, range_header: str = "") -> F
 
 
 def part_of(stream: BinaryIO, size: int, range_header: str) -> FilePart:
-    """The part of an open file of `size` bytes that a Range header asks for."""
-    start, length = _range(range_header, size)
+    """The part of an open file of `size` bytes that a Range header asks for; closes it if there is none."""
+    try:
+        start, length = _range(range_header, size)
+    except RangeNotSatisfiable:
+        stream.close()
+        raise
     return FilePart(stream, start, length, size)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from ci_utils import commands
 from ci_utils.errors import InvalidRequest, ToolFailed
@@ -37,12 +36,12 @@ def read_key(text: bytes) -> PublicKey:
     if len(text) > MAX_BYTES:
         raise InvalidRequest(f"the key file is larger than {MAX_BYTES} bytes")
     with tempfile.TemporaryDirectory(prefix="uci-gpg-") as home:
-        listing = _gpg(Path(home), text, "show-only", "--with-colons").decode(errors="replace")
+        listing = _gpg(home, text, "show-only", "--with-colons").decode(errors="replace")
         fingerprint, uid = _one_key([line.split(":") for line in listing.split("\n")])
-        return PublicKey(fingerprint, uid, _gpg(Path(home), text, "import-export"))
+        return PublicKey(fingerprint, uid, _gpg(home, text, "import-export"))
 
 
-def _gpg(home: Path, text: bytes, options: str, *arguments: str) -> bytes:
+def _gpg(home: str, text: bytes, options: str, *arguments: str) -> bytes:
     command = ("gpg", "--homedir", home, "--batch", "--no-tty", "--quiet", *arguments)
     try:
         return commands.run((*command, "--import-options", options, "--import"), input=text)
