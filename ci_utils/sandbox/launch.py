@@ -38,10 +38,11 @@ def main() -> int:
     channel.set_inheritable(False)
     with channel.makefile("rb") as lines:
         plan = Plan.from_json(lines.readline())
-    return _supervise(plan, channel)
+    return supervise(plan, channel)
 
 
-def _supervise(plan: Plan, channel: socket.socket) -> int:
+def supervise(plan: Plan, channel: socket.socket) -> int:
+    """Run the plan's program to its end, or until the other end of `channel` closes; its exit status."""
     ours, theirs = socket.socketpair()
     entry = _fork(lambda: _enter(plan, theirs, channel), channel)
     theirs.close()

@@ -165,10 +165,11 @@ class Sandbox:
                 env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"},
             )
         process.channel = ours
-        ours.sendall(self._plan(argv, env or {}, cwd).to_json())
+        ours.sendall(self.plan(argv, env or {}, cwd).to_json())
         return process
 
-    def _plan(self, argv: Sequence[str | Path], env: Mapping[str, str], cwd: str) -> Plan:
+    def plan(self, argv: Sequence[str | Path], env: Mapping[str, str], cwd: str = "/") -> Plan:
+        """What the launcher is told; for a program that calls `launch.supervise` itself."""
         root = self._root
         overlay = root if isinstance(root, Overlay) else Overlay([])
         home = "/root" if not self._unprivileged and not isinstance(root, Host) else "/nonexistent"
