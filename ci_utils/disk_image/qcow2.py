@@ -49,6 +49,14 @@ def backing_file(path: Path) -> Path | None:
     return Path(name) if name else None
 
 
+def chain(path: Path) -> list[Path]:
+    """The file and all its backing files, the top one first."""
+    files = [path]
+    while backing := backing_file(files[-1]):
+        files.append(backing)
+    return files
+
+
 def virtual_size(path: Path) -> int:
     """Bytes of the disk as a machine sees it."""
     return int(_info(path)["virtual-size"])
