@@ -20,7 +20,7 @@ from typing import IO, BinaryIO
 from ci_utils.commands import end_process_group, wait_for
 from ci_utils.errors import ToolFailed
 from ci_utils.sandbox.id_range import first_ids
-from ci_utils.sandbox.plan import BindPlan, Plan
+from ci_utils.sandbox.plan import MOUNTED_ROOT, BindPlan, Plan
 
 MAX_REPORT = 4096
 BASE_ENVIRONMENT = {
@@ -58,6 +58,23 @@ class Host:
 
     They reach what any user may read; what is bound appears below /mnt.
     """
+
+
+@dataclass(frozen=True)
+class Mounted:
+    """A root that commands mount at /mnt/root, for file systems in images.
+
+    `prepare` runs before the program and `finish` after it, whatever its
+    status: commands run one after another as the namespace's root in the
+    host's tree, their output in the log; a failing one is a `ToolFailed`.
+    What they start in the background ends with the sandbox. `host_binds` are
+    for them, with targets below /mnt (or over an existing file, such as a
+    device).
+    """
+
+    prepare: Sequence[Sequence[str | Path]]
+    finish: Sequence[Sequence[str | Path]] = ()
+    host_binds: Sequence[Bind] = ()
 
 
 @dataclass(frozen=True)
@@ -101,7 +118,7 @@ class Sandbox:
 
     def __init__(
         self,
-        root: Overlay | Directory | Host,
+        root: Overlay | Directory | Mounted | Host,
         *,
         binds: Sequence[Bind] = (),
         tmpfs: Sequence[str] = (),
@@ -172,18 +189,31 @@ class Sandbox:
         """What the launcher is told; for a program that calls `launch.supervise` itself."""
         root = self._root
         overlay = root if isinstance(root, Overlay) else Overlay([])
+        mounted = root if isinstance(root, Mounted) else Mounted([])
+        directory = str(root.path.absolute()) if isinstance(root, Directory) else ""
         home = "/root" if not self._unprivileged and not isinstance(root, Host) else "/nonexistent"
         return Plan(
-            argv=[os.fspath(argument) for argument in argv],
+            argv=_words(argv),
             env={**BASE_ENVIRONMENT, "HOME": home, **env},
             cwd=cwd,
             hostname=self._hostname,
             id_map=None if self._nested else first_ids(),
             lowers=[str(lower.absolute()) for lower in overlay.lowers],
             upper=str(overlay.upper.absolute()) if overlay.upper else "",
-            directory=str(root.path.absolute()) if isinstance(root, Directory) else "",
-            binds=[BindPlan(str(b.source.absolute()), b.target, b.read_only) for b in self._binds],
+            directory=MOUNTED_ROOT if isinstance(root, Mounted) else directory,
+            binds=_plans(self._binds),
             tmpfs=list(self._tmpfs),
             network=self._network,
             unprivileged=self._unprivileged,
+            prepare=[_words(command) for command in mounted.prepare],
+            finish=[_words(command) for command in mounted.finish],
+            host_binds=_plans(mounted.host_binds),
         )
+
+
+def _words(argv: Sequence[str | Path]) -> list[str]:
+    return [os.fspath(argument) for argument in argv]
+
+
+def _plans(binds: Sequence[Bind]) -> list[BindPlan]:
+    return [BindPlan(str(bind.source.absolute()), bind.target, bind.read_only) for bind in binds]
