@@ -1,26 +1,10 @@
-"""What every test stands on: a data directory of its own and a client of the API."""
+"""What every test stands on: a home of its own and clients of the API."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
-
-_data_dir = Path(tempfile.mkdtemp(prefix="uci-test-data-"))
-_data_dir.chmod(0o755)
-for _name in [name for name in os.environ if name.startswith(("UCI_", "CI_LAUNCHPAD_"))]:
-    if _name not in ("UCI_TEST_CACHE", "UCI_DATABASE"):
-        del os.environ[_name]
-os.environ["UCI_DATA_DIR"] = str(_data_dir)
-os.environ["UCI_PUBLIC_URL"] = "http://localhost"
-os.environ["DJANGO_SETTINGS_MODULE"] = "ci_utils.hosting.settings"
-
-
-def pytest_unconfigure() -> None:
-    shutil.rmtree(_data_dir, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

@@ -46,6 +46,10 @@ class FilePart:
         """The value of the Content-Range header."""
         return f"bytes {self.start}-{self.start + self.length - 1}/{self.size}"
 
+    def close(self) -> None:
+        """Give the file back, read or not."""
+        self.stream.close()
+
     def __iter__(self) -> Iterator[bytes]:
         with self.stream:
             self.stream.seek(self.start)

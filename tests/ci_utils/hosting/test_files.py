@@ -1,0 +1,115 @@
+"""The local adapters' files over HTTP: who may read and write what."""
+
+from __future__ import annotations
+
+import io
+from urllib.parse import urlsplit
+
+import pytest
+from django.test import Client
+
+from ci_utils.hosting import ports
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def http() -> Client:
+    return Client(SERVER_NAME="localhost")
+
+
+@pytest.fixture
+def private_store():
+    store = ports.data_stores().open("ticket.1", "private", public=False)
+    yield store
+    store.delete(recursive=True)
+
+
+@pytest.fixture
+def public_store():
+    store = ports.data_stores().open("ticket.1", "public", public=True)
+    yield store
+    store.delete(recursive=True)
+
+
+def path_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}"
+
+
+def body_of(response) -> bytes:
+    return b"".join(response.streaming_content)
+
+
+def test_a_public_file_is_read_by_anybody(http, public_store):
+    public_store.put_file("build.log", b"all is well\n")
+
+    response = http.get(path_of(public_store.file_path("build.log")))
+
+    assert (response.status_code, body_of(response)) == (200, b"all is well\n")
+    assert response["Content-Type"] == "text/plain; charset=utf-8"
+    assert response["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_private_file_is_not_there_for_who_has_no_signed_url(http, private_store):
+    private_store.put_file("build.log", b"secret")
+
+    assert http.get(path_of(private_store.file_path("build.log"))).status_code == 404
+    response = http.get(path_of(private_store.download_url("build.log")))
+    assert body_of(response) == b"secret"
+
+
+def test_the_token_of_a_service_reads_private_files(private_store):
+    from django.conf import settings
+
+    private_store.put_file("build.log", b"secret")
+    http = Client(SERVER_NAME="localhost", headers={"authorization": f"Bearer {settings.UCI.service_token}"})
+
+    assert body_of(http.get(path_of(private_store.file_path("build.log")))) == b"secret"
+
+
+def test_part_of_a_file_is_sent_on_request(http, public_store):
+    public_store.put_file("image.bin", b"0123456789")
+
+    response = http.get(path_of(public_store.file_path("image.bin")), headers={"range": "bytes=4-"})
+
+    assert (response.status_code, body_of(response)) == (206, b"456789")
+    assert response["Content-Range"] == "bytes 4-9/10"
+
+
+def test_a_signed_url_takes_one_upload(http, private_store):
+    url = path_of(private_store.upload_url("hello.dsc"))
+
+    assert http.put(url, b"first", content_type="application/octet-stream").status_code == 201
+    assert http.put(url, b"first", content_type="application/octet-stream").status_code == 201
+    assert http.put(url, b"other", content_type="application/octet-stream").status_code == 409
+    assert private_store.get_file("hello.dsc") == b"first"
+
+
+def test_an_upload_without_a_right_signature_is_refused(http, private_store):
+    url = path_of(private_store.download_url("hello.dsc"))
+
+    response = http.put(url, b"data", content_type="application/octet-stream")
+
+    assert response.status_code == 403
+    assert "signature" in response.json()["error"]
+    assert private_store.list_files() == []
+
+
+def test_html_that_a_build_wrote_is_never_rendered(http, public_store):
+    public_store.put_file("results.html", io.BytesIO(b"<script>alert(1)</script>"))
+
+    response = http.get(path_of(public_store.file_path("results.html")))
+
+    assert response["Content-Type"] == "application/octet-stream"
+    assert response["Content-Disposition"].startswith("attachment")
+    assert "sandbox" in response["Content-Security-Policy"]
+    response.close()
+
+
+@pytest.mark.parametrize("name", ["..%2f..%2fservice-token", "%2e%2e/service-token", "dists/../../x"])
+def test_nothing_outside_an_archive_is_served(http, name):
+    response = http.get(f"/archives/local/archive/{name}")
+
+    assert response.status_code == 404
+    assert "no file" in response.json()["error"] or "not found" in response.json()["error"]
