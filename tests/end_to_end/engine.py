@@ -1,0 +1,116 @@
+"""A real engine as a process of its own, as a user starts it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ci_utils.clients.ticket_system import TicketSystemClient
+
+VENV_BIN = Path(sys.executable).parent
+READY_SECONDS = 60
+SERVING = re.compile(r"^Serving on (http://\S+)$", re.MULTILINE)
+
+
+@dataclass
+class Engine:
+    """`uci-engine run` on a data directory; `log` holds what it prints."""
+
+    data_dir: Path
+    settings: Mapping[str, str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    url: str = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        config = str(self.data_dir.parent / "config")
+        return {**kept, "XDG_CONFIG_HOME": config, "UCI_DATA_DIR": str(self.data_dir), **self.settings}
+
+    def start(self) -> None:
+        """Start it and wait for the line that says it serves."""
+        begin = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [VENV_BIN / "uci-engine", "run", "--listen", "127.0.0.1:0"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.environment,
+            )
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if match := SERVING.search(self.log.read_text(errors="replace")[begin:]):
+                self.url = match.group(1)
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"the engine does not serve:\n{self.log.read_text(errors='replace')[-4000:]}")
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """End it by a signal; returns its exit status."""
+        if self.process is None:
+            return 0
+        self.process.send_signal(number)
+        status = self.process.wait(60)
+        self.process = None
+        return status
+
+    def command(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run an operator's command on the engine's data directory."""
+        return subprocess.run(
+            [VENV_BIN / "uci-engine", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def ubuntu_ci(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run the command line of users against it."""
+        return subprocess.run(
+            [VENV_BIN / "ubuntu-ci", "-u", self.url, *arguments],
+            env={**self.environment, "NO_COLOR": "1"},
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+
+    @property
+    def client(self) -> TicketSystemClient:
+        """A client with the local operator's token."""
+        return TicketSystemClient(self.url, (self.data_dir / "local-token").read_text().strip())
+
+    def wait_for_end(self, ticket_id: int, seconds: float = 600) -> dict[str, Any]:
+        """The whole ticket once it has ended."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            ticket = self.client.ticket(ticket_id)
+            if ticket["current_workflow_step"] in ("999", "1000"):
+                return ticket
+            time.sleep(0.5)
+        raise AssertionError(f"ticket {ticket_id} has not ended: {ticket}")
+
+
+@contextmanager
+def running_engine(directory: Path, **settings: str) -> Iterator[Engine]:
+    """An engine on a data directory below `directory`, ended with the context."""
+    data_dir = directory / "data"
+    data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+    engine = Engine(data_dir, settings, directory / "engine.log")
+    try:
+        engine.start()
+        yield engine
+    finally:
+        engine.stop()
