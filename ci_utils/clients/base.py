@@ -5,16 +5,21 @@ The server's sentence travels in the JSON field `error` of a 4xx or 5xx answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import requests
 
 from ci_utils import errors
 
 TIMEOUT_SECONDS = 30
+#: Silence allowed while files travel: the first byte of an image may have to be made first.
+TRANSFER_TIMEOUT_SECONDS = 600
 CHUNK_BYTES = 1 << 20
+
+#: Told of bytes done and their total.
+Progress = Callable[[int, int], None]
 
 _BY_STATUS: dict[int, type[errors.CIError]] = {
     400: errors.InvalidRequest,
@@ -65,11 +70,24 @@ class ServiceClient:
                 return
             page = self._json("GET", following.removeprefix("/api/v1/"))
 
-    def download(self, url: str, path: Path) -> None:
-        """Stream a URL of the service into a file."""
-        with self._send("GET", url, stream=True) as response, path.open("wb") as file:
-            for chunk in response.iter_content(CHUNK_BYTES):
-                file.write(chunk)
+    def download(self, url: str, path: Path, progress: Progress = lambda done, total: None) -> None:
+        """Stream a URL into a file; `progress` gets the bytes done and their total (0: not known)."""
+        timeout = TRANSFER_TIMEOUT_SECONDS
+        with self._send("GET", url, stream=True, timeout=timeout) as response, path.open("wb") as file:
+            total = int(response.headers.get("Content-Length", 0))
+            try:
+                for chunk in response.iter_content(CHUNK_BYTES):
+                    file.write(chunk)
+                    progress(file.tell(), total)
+            except requests.RequestException as error:
+                raise errors.Unavailable(f"{self.base_url} ended a download too early") from error
+
+    def upload(self, url: str, path: Path, progress: Progress = lambda done, total: None) -> None:
+        """Stream a file to a signed URL; `progress` gets the bytes done and their total."""
+        with path.open("rb") as file:
+            body = _FileBody(file, path.stat().st_size, progress)
+            # An empty stream would go out chunked, without the length that a signed URL wants.
+            self._send("PUT", url, data=body if len(body) else b"", timeout=TRANSFER_TIMEOUT_SECONDS)
 
     def _json(self, method: str, path: str, **options: Any) -> Any:
         response = self._send(method, f"{self.base_url}/api/v1/{path}", **options)
@@ -80,16 +98,38 @@ class ServiceClient:
         except requests.JSONDecodeError:
             raise errors.Unavailable(f"{self.base_url} did not answer with JSON") from None
 
-    def _send(self, method: str, url: str, **options: Any) -> requests.Response:
+    def _send(
+        self, method: str, url: str, *, timeout: float = TIMEOUT_SECONDS, **options: Any
+    ) -> requests.Response:
+        # A signed URL may be another server's: that one never sees the token.
+        own = url.startswith(f"{self.base_url}/")
+        headers = {} if own else {"Authorization": None}
         try:
             response = self._session.request(
-                method, url, timeout=TIMEOUT_SECONDS, allow_redirects=False, **options
+                method, url, timeout=timeout, allow_redirects=False, headers=headers, **options
             )
         except requests.RequestException as error:
             raise errors.Unavailable(f"{self.base_url} does not answer") from error
         if response.status_code >= 300:
             raise _error(response)
         return response
+
+
+class _FileBody:
+    """An open file as the body of a request that tells how far it is."""
+
+    def __init__(self, file: BinaryIO, size: int, progress: Progress) -> None:
+        self._file = file
+        self._size = size
+        self._progress = progress
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[bytes]:
+        while chunk := self._file.read(CHUNK_BYTES):
+            yield chunk
+            self._progress(self._file.tell(), self._size)
 
 
 def _error(response: requests.Response) -> errors.CIError:

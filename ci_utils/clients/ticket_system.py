@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from ci_utils.clients.base import ServiceClient
@@ -61,8 +60,3 @@ class TicketSystemClient(ServiceClient):
     def cancel(self, ticket_id: int) -> None:
         """Stop a ticket that has not ended."""
         self.post(f"ticket/{ticket_id}/cancel/", {})
-
-    def upload(self, url: str, path: Path) -> None:
-        """Stream a file to a signed URL."""
-        with path.open("rb") as file:
-            self._send("PUT", url, data=file)
