@@ -70,7 +70,11 @@ class _EngineBehaviour:
     def patch_detail(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         self.authorize(request, "change")
         data = read_json(request, self._meta.change_schema)
-        return self.change(request, int(kwargs["pk"]), data)
+        try:
+            pk = int(kwargs["pk"])
+        except ValueError:
+            raise NotFound(f"there is no {self._meta.resource_name} of this number") from None
+        return self.change(request, pk, data)
 
     def authorize(self, request: HttpRequest, action: str) -> None:
         """Raise unless the principal has one of the scopes that Meta names for `create` or `change`."""
