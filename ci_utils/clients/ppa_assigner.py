@@ -5,23 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from ci_utils.clients.base import ServiceClient
+from ci_utils.errors import NoFreeArchive, NotFound
 
 
 class PPAAssignerClient(ServiceClient):
     """The pool of archives that tickets build in."""
 
-    def list(self) -> list[dict[str, Any]]:
-        """All archives of the pool with their state."""
-        return [*self.pages("ppa/")]
+    def list(self, **filters: Any) -> list[dict[str, Any]]:
+        """The archives of the pool, or those that match (`state`, `ticket_id`)."""
+        return [*self.pages("ppa/", **filters)]
 
     def populate(self) -> None:
         """Take over the archives that the owner has."""
         self.patch("ppa/", {"populate": True})
 
     def get_ppa(self, ticket_id: int) -> dict[str, Any]:
-        """Reserve a free archive, or the one this ticket holds; `NotFound` if none is free."""
-        return dict(self.post("ppa/", {"ticket_id": ticket_id}))
+        """Reserve a free archive, or the one this ticket holds; `NoFreeArchive` if none is free."""
+        try:
+            return dict(self.post("ppa/", {"ticket_id": ticket_id}))
+        except NotFound as error:
+            raise NoFreeArchive(error.message) from None
 
-    def release(self, ppa_id: int) -> None:
-        """Give an archive back; it is cleaned and becomes free."""
-        self.patch(f"ppa/{ppa_id}/", {"state": "dirty"})
+    def release(self, ppa_id: int, ticket_id: int) -> None:
+        """Give back an archive that this ticket holds; it is cleaned and becomes free."""
+        self.patch(f"ppa/{ppa_id}/", {"state": "dirty", "ticket_id": ticket_id})

@@ -1,0 +1,1 @@
+"""The pool of archives that tickets build in. Specification: chapter "PPA Assigner"."""

@@ -1,0 +1,3 @@
+from ppa_assigner.api import PPAResource
+
+RESOURCES = [PPAResource()]
