@@ -41,11 +41,14 @@ def run(listen: str | None = None) -> int:
 
 def run_workers() -> int:
     """Run the workers of UCI_SERVICES until SIGTERM or SIGINT."""
-    from ci_utils.hosting import database, threads  # noqa: PLC0415 -- settings are read on import
+    from ci_utils.hosting import database  # noqa: PLC0415 -- settings are read on import
 
     database.prepare()
+    from ci_utils.hosting import threads  # noqa: PLC0415 -- needs Django to be set up
+
     stop = _stop_event()
-    running = threads.start(stop)
+    running = threads.made(stop)
+    _start(running)
     print("Working", flush=True)  # noqa: T201 -- the line that says it is ready
     stop.wait()
     _join(running)
@@ -55,16 +58,17 @@ def run_workers() -> int:
 def _serve(bound: socket.socket) -> int:
     import waitress  # noqa: PLC0415 -- after the settings
 
-    from ci_utils.hosting import database, threads  # noqa: PLC0415 -- settings are read on import
+    from ci_utils.hosting import database  # noqa: PLC0415 -- settings are read on import
 
     database.prepare()
-    from ci_utils.hosting import local_access, ports  # noqa: PLC0415 -- need Django to be set up
+    from ci_utils.hosting import local_access, ports, threads  # noqa: PLC0415 -- need Django to be set up
     from ci_utils.hosting.wsgi import application  # noqa: PLC0415 -- needs Django to be set up
     from ci_utils.work_queue.requests import void_leases  # noqa: PLC0415 -- needs Django to be set up
 
     void_leases()  # whoever held them is dead: this process holds the data directory's lock
     local_access.grant()
     stop = _stop_event()
+    running = threads.made(stop)
     server = waitress.create_server(
         application,
         sockets=[bound],
@@ -75,7 +79,7 @@ def _serve(bound: socket.socket) -> int:
     serving = threading.Thread(target=server.run, name="http", daemon=True)
     serving.start()
     print(f"Serving on {ports.config().url}", flush=True)  # noqa: T201 -- the line that says it is ready
-    running = threads.start(stop)
+    _start(running)
     stop.wait()
     log.info("stopping")
     _join(running)
@@ -88,6 +92,11 @@ def _stop_event() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     return stop
+
+
+def _start(threads: list[threading.Thread]) -> None:
+    for thread in threads:
+        thread.start()
 
 
 def _join(running: list[threading.Thread]) -> None:

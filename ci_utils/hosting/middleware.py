@@ -23,8 +23,7 @@ class JsonErrors:
 
     @staticmethod
     def _as_json(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        is_json = response.get("Content-Type", "").startswith("application/json")
-        if is_json and response.status_code < 500:
+        if getattr(response, "content", b"").startswith(b'{"error":'):
             return response
         phrase = HTTPStatus(response.status_code).phrase.lower()
         answer = JsonResponse(

@@ -10,23 +10,24 @@ from ci_utils.hosting import ports, services
 from ci_utils.work_queue.worker import Work, Worker, run_periodic
 
 
-def start(stop: threading.Event) -> list[threading.Thread]:
-    """Start a thread per queue and per periodic task of the hosted services; they end after `stop`."""
-    return [_started(target, name) for target, name in _targets(stop)]
+def made(stop: threading.Event) -> list[threading.Thread]:
+    """A thread, not started, per queue and per periodic task of the hosted services; all end after `stop`."""
+    rooms = [room for _, room in services.workers()]
+    return [
+        *(_thread(_worker(w, stop).run, f"work-{w.queue}") for room in rooms for w in room.WORK),
+        *(
+            _thread(partial(run_periodic, p, stop), f"periodic-{p.name}")
+            for room in rooms
+            for p in room.PERIODIC
+        ),
+    ]
 
 
-def _targets(stop: threading.Event) -> list[tuple[Callable[[], None], str]]:
-    targets: list[tuple[Callable[[], None], str]] = []
-    for _, room in services.workers():
-        targets += [(worker_of(work, stop).run, f"work-{work.queue}") for work in room.WORK]
-        targets += [
-            (partial(run_periodic, periodic, stop), f"periodic-{periodic.name}") for periodic in room.PERIODIC
-        ]
-    return targets
+def _thread(target: Callable[[], None], name: str) -> threading.Thread:
+    return threading.Thread(target=target, name=name, daemon=True)
 
 
-def worker_of(work: Work, stop: threading.Event) -> Worker:
-    """A worker with this process's settings."""
+def _worker(work: Work, stop: threading.Event) -> Worker:
     settings = ports.config()
     return Worker(
         work=work,
@@ -36,9 +37,3 @@ def worker_of(work: Work, stop: threading.Event) -> Worker:
         service_token=settings.service_token,
         stop=stop,
     )
-
-
-def _started(target: Callable[[], None], name: str) -> threading.Thread:
-    thread = threading.Thread(target=target, name=name, daemon=True)
-    thread.start()
-    return thread

@@ -1,0 +1,104 @@
+"""`uci-engine` as operators use it: real processes on a data directory of their own."""
+
+from __future__ import annotations
+
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.end_to_end.engine import Engine, running_engine
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    with running_engine(tmp_path_factory.mktemp("engine")) as running:
+        yield running
+
+
+def another(tmp_path: Path, **settings: str) -> Engine:
+    return Engine(tmp_path / "data", settings, tmp_path / "engine.log")
+
+
+def test_it_serves_the_status_of_every_service(engine):
+    status = requests.get(f"{engine.url}/api/v1/status", timeout=10).json()
+
+    assert set(status["services"]) == {
+        "ticket_system",
+        "lander",
+        "ppa_assigner",
+        "branch_source_builder",
+        "image_builder",
+        "test_runner",
+    }
+
+
+def test_its_secrets_are_readable_by_their_owner_only(engine):
+    for name in ("secret-key", "service-token", "local-token"):
+        assert stat.S_IMODE((engine.data_dir / name).stat().st_mode) == 0o600
+
+
+def test_a_second_engine_on_the_same_data_is_refused(engine):
+    second = engine.command("run", "--listen", "127.0.0.1:0")
+
+    assert second.returncode == 1
+    assert "another engine runs on" in second.stderr
+
+
+def test_a_port_in_use_is_named(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        answer = another(tmp_path).command("run", "--listen", f"127.0.0.1:{port}")
+
+    assert answer.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in answer.stderr
+
+
+def test_a_token_stands_alone_on_the_last_line_and_opens_the_api(engine):
+    created = engine.command("token", "create", "jenkins")
+    token = created.stdout.splitlines()[-1]
+
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = requests.post(f"{engine.url}/api/v1/bundle/", json={}, headers=headers, timeout=10)
+    assert answer.status_code == 400, answer.text
+    assert created.stdout.count(token) == 1
+
+
+def test_a_token_name_is_taken_once(engine):
+    engine.command("token", "create", "twice")
+    second = engine.command("token", "create", "twice")
+
+    assert second.returncode == 1
+    assert "there is a token named 'twice' already" in second.stderr
+
+
+def test_a_wrong_setting_stops_it_before_anything_is_made(tmp_path):
+    answer = another(tmp_path, UCI_POOL_SIZE="none").command("run")
+
+    assert answer.returncode == 1
+    assert "UCI_POOL_SIZE" in answer.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_check_names_what_is_missing(tmp_path):
+    engine = another(tmp_path)
+    engine.data_dir.mkdir()
+    complete = engine.command("check")
+    bare = Engine(engine.data_dir, {"PATH": "/nonexistent"}, engine.log).command("check")
+
+    assert complete.returncode == 0, complete.stdout
+    assert bare.returncode == 1
+    assert "apt-get install" in bare.stdout
+    assert "mmdebstrap" in bare.stdout
+
+
+def test_it_stops_on_sigterm_and_comes_back_on_the_same_port(tmp_path):
+    with running_engine(tmp_path) as engine:
+        first = engine.url
+        assert engine.stop() == 0
+        engine.start()
+        assert engine.url == first
