@@ -8,11 +8,12 @@ machine may share it.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import re
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -66,7 +67,7 @@ class Mirror:
         if there is no mirror for the series.
         """
         self.configure()
-        with self._locked():
+        with self.locked():
             if self._age() < max_age_seconds:
                 return
             try:
@@ -78,9 +79,11 @@ class Mirror:
             self._stamp.touch()
 
     def fingerprint(self) -> str:
-        """Changes exactly when the mirror published something new."""
-        releases = sorted(self.lists_dir.glob("*Release"))
-        return "\n".join(f"{path.name} {path.stat().st_mtime_ns}" for path in releases)
+        """Changes exactly when the mirror published something new (or other mirrors were set)."""
+        digest = hashlib.sha256(self.sources_text().encode())
+        for release in sorted(self.lists_dir.glob("*Release")):
+            digest.update(release.read_bytes())
+        return digest.hexdigest()[:16]
 
     def knows_binaries(self, names: Iterable[str]) -> set[str]:
         """Those of `names` that no binary package of the series has.
@@ -175,7 +178,7 @@ class Mirror:
             **overrides,
         }
         lines = [f'{name} "{value}";' for name, value in options.items()]
-        return [*_host_options(), f'APT::Architectures {{ "{architecture()}"; }};', *lines]
+        return [*host_options(), f'APT::Architectures {{ "{architecture()}"; }};', *lines]
 
     @property
     def _stamp(self) -> Path:
@@ -188,7 +191,8 @@ class Mirror:
             return float("inf")
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
+        """Keep other processes and threads from changing the lists and the downloaded packages."""
         with (self.directory / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -230,5 +234,6 @@ def replace_text(path: Path, text: str) -> None:
     fresh.rename(path)
 
 
-def _host_options() -> Sequence[str]:
+def host_options() -> list[str]:
+    """Lines of apt.conf by which this host reaches its mirrors (proxies and the like)."""
     return HOST_OPTIONS.findall(run(["apt-config", "dump"]).decode(errors="replace"))

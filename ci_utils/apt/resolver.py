@@ -1,203 +1,173 @@
-"""What apt would do to a root file system, worked out and fetched on this host.
+"""Asks apt's own solver what an installation takes, and fetches it.
 
-apt's own solver runs on the root's package state (its dpkg status), the
-mirror's lists and the archives of a ticket. The root itself needs no network,
-no lists and no keys: it is given the verified .debs.
+Nothing is installed and no root is entered: the solver reads the dpkg status
+of the root in question, the mirror's lists and the lists of local archives.
 """
 
 from __future__ import annotations
 
-import fcntl
+import hashlib
 import re
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote
 
-from debian.deb822 import Deb822
-from debian.debian_support import Version
-
-from ci_utils.apt.mirror import DOWNLOAD_SECONDS, Mirror, apt_environment, package_name
+from ci_utils.apt.mirror import DOWNLOAD_SECONDS, Mirror, apt_environment, replace_text
 from ci_utils.commands import run
-from ci_utils.compute.port import AptArchive
-from ci_utils.errors import StageFailed, ToolFailed, Unavailable
+from ci_utils.errors import ToolFailed, Unavailable
 
-FETCH_LINE = re.compile(r"'(?P<uri>[^']+)' (?P<file>\S+\.deb) \d+")
-REMOVE_LINE = re.compile(r"^(?:Remv|Purg) (\S+) ", re.MULTILINE)
-#: apt's sentences about what is wrong, the more telling ones first.
-COMPLAINTS = (
-    re.compile(r"^E: (Unable to locate package .+|Package .+ has no installation candidate)$", re.MULTILINE),
-    re.compile(r"^ ((?!satisfy:)\S+ : .*(?:Depends|Conflicts|Breaks|PreDepends): .+)$", re.MULTILINE),
-    re.compile(r"^ satisfy:command-line : (.+)$", re.MULTILINE),
-    re.compile(r"^(WARNING: The following essential packages will be removed\.)", re.MULTILINE),
-    re.compile(r"^E: (.+)$", re.MULTILINE),
-)
+_URI = re.compile(r"^'(\S+)' (\S+) (\d+) (\S+)$", re.MULTILINE)
+_REMOVED = re.compile(r"^The following packages will be REMOVED:\n((?:  .*\n)+)", re.MULTILINE)
+_UNMET = re.compile(r"(?:Depends|PreDepends|Conflicts): ([a-z0-9][a-z0-9+.:-]+(?: \([^)]*\))?)")
+_FRESH = ("-o", "Debug::NoLocking=true")
+
+
+class Unsatisfiable(Exception):
+    """The solver found no way; `what` is the first dependency that stands in it."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+@dataclass(frozen=True)
+class LocalArchive:
+    """An apt archive in a directory of this host, with the file of the key that signs it."""
+
+    name: str
+    directory: Path
+    keyring: Path
 
 
 @dataclass(frozen=True)
 class Package:
-    """A binary package to be installed, and the verified .deb of it."""
+    """A .deb that an installation takes; `uri` says where from, `digest` what is in it."""
 
-    name: str
-    version: str
-    architecture: str
-    deb: Path
+    uri: str
+    filename: str
+    digest: str
 
 
 @dataclass(frozen=True)
-class Resolution:
-    """What apt would do: `install` in no certain order, `remove` by name."""
+class InstallPlan:
+    """What apt would install and remove."""
 
-    install: Sequence[Package]
-    remove: Sequence[str]
+    packages: Sequence[Package] = ()
+    removed: Sequence[str] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing has to be done."""
+        return not self.packages and not self.removed
+
+    @property
+    def key(self) -> str:
+        """The same for the same contents, whichever archive they come from."""
+        parts = sorted(f"{p.filename} {p.digest}" for p in self.packages) + sorted(self.removed)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 class Resolver:
-    """apt's solver for one root; made by `resolver`."""
+    """apt's solver over a mirror and local archives, for a root with the given dpkg status.
+
+    `directory` is the resolver's own; one directory belongs to one list of archives.
+    """
 
     def __init__(
-        self, directory: Path, mirror: Mirror, status: bytes, archives: Sequence[AptArchive]
+        self, mirror: Mirror, directory: Path, status: Path, archives: Sequence[LocalArchive] = ()
     ) -> None:
-        self._directory = directory
         self._mirror = mirror
+        self._directory = directory
         self._status = status
-        (directory / "status").write_bytes(status)
-        for name in ("lists/partial", "archives/partial", "parts"):
-            (directory / name).mkdir(parents=True)
-        for path in mirror.lists_dir.iterdir():
-            if path.is_file():
-                (directory / "lists" / path.name).symlink_to(path)
-        (directory / "parts" / "mirror.sources").write_text(mirror.sources_text())
-        lines = [self._source_line(number, archive) for number, archive in enumerate(archives)]
-        self._archives_list = directory / "parts" / "archives.list"
-        self._archives_list.write_text("".join(f"{line}\n" for line in lines))
-        self._write_configuration()
-        if archives:
-            self._update_archives()
+        self._archives = archives
 
-    def install(self, names: Iterable[str], *, remove: Iterable[str] = ()) -> Resolution:
-        """Packages that installing `names` and purging `remove` takes, without recommended ones.
+    def build_dependencies(self, dsc: Path) -> InstallPlan:
+        """What building a source package takes, for packages of all architectures.
 
-        Raises `StageFailed` with apt's reason, `InvalidRequest` for a name that is none.
+        Raises `Unsatisfiable`.
         """
-        wanted = [*(package_name(n) for n in names), *(f"{package_name(n)}-" for n in remove)]
-        return self._resolve(["--purge", "install", *wanted])
+        return self._plan(["build-dep", dsc.absolute()])
 
-    def satisfy(self, dependencies: Iterable[str]) -> Resolution:
-        """Packages that satisfy all `dependencies` (each in the syntax of Depends)."""
-        return self._resolve(["satisfy", *dependencies])
+    def fetch(self, dsc: Path, plan: InstallPlan) -> list[Path]:
+        """The .debs of `plan` (made for `dsc`) as files of this host, downloaded and verified.
 
-    def upgradable(self) -> list[str]:
-        """Installed packages of which the archives have a higher version."""
-        only = ["-o", f"Dir::Etc::sourcelist={self._archives_list}", "-o", "Dir::Etc::sourceparts=/dev/null"]
-        available = self._stanzas(self._run("apt-cache", *only, "dumpavail"))
-        installed = {
-            s["Package"]: s["Version"] for s in self._stanzas(self._status.decode()) if is_installed(s)
-        }
-        return sorted(
-            s["Package"]
-            for s in available
-            if s["Package"] in installed and Version(s["Version"]) > Version(installed[s["Package"]])
-        )
-
-    def index(self, packages: Iterable[Package]) -> str:
-        """A Packages index of `packages`, to lie in the directory that holds their .debs."""
-        stanzas = []
-        for package in packages:
-            shown = self._run("apt-cache", "show", f"{package.name}:{package.architecture}={package.version}")
-            stanza = self._stanzas(shown)[0]
-            stanza["Filename"] = f"./{package.deb.name}"
-            stanzas.append(stanza.dump())
-        return "\n".join(stanzas)
-
-    def _resolve(self, arguments: Sequence[str]) -> Resolution:
-        try:
-            plan = self._run("apt-get", "--simulate", *arguments)
-        except ToolFailed as error:
-            raise StageFailed(complaint(error.output)) from None
-        fetch = self._run("apt-get", "-qq", "--print-uris", *arguments)
-        lines = [match.groupdict() for match in FETCH_LINE.finditer(fetch)]
-        if any(urlsplit(line["uri"]).scheme != "file" for line in lines):
-            self._download(arguments)
-        packages = [self._package(line["uri"], line["file"]) for line in lines]
-        return Resolution(packages, REMOVE_LINE.findall(plan))
-
-    def _download(self, arguments: Sequence[str]) -> None:
-        debs = self._mirror.debs_dir
-        with (debs / "lock.resolver").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        Raises `Unavailable` if the mirror does not answer.
+        """
+        with self._mirror.locked():
             try:
-                self._run(
-                    "apt-get", "-qq", "-o", f"Dir::Cache::archives={debs}", "-o", "Debug::NoLocking=true",
-                    "--download-only", *arguments, timeout=DOWNLOAD_SECONDS,
-                )  # fmt: skip
+                self._apt_get(["--download-only", "build-dep", dsc.absolute()], timeout=DOWNLOAD_SECONDS)
             except ToolFailed as error:
-                raise Unavailable("packages cannot be fetched from the mirror") from error
+                raise Unavailable("the build dependencies cannot be fetched from the mirror") from error
+        return [self._file_of(package) for package in plan.packages]
 
-    def _package(self, uri: str, file: str) -> Package:
-        name, version, architecture = unquote(file).removesuffix(".deb").split("_")
-        address = urlsplit(uri)
-        deb = Path(unquote(address.path)) if address.scheme == "file" else self._mirror.debs_dir / file
-        return Package(name, version, architecture, deb)
+    def refresh(self) -> None:
+        """Take over the mirror's lists and read those of the local archives anew."""
+        for name in ("lists/partial", "none/partial", "local", "parts"):
+            (self._directory / name).mkdir(parents=True, exist_ok=True)
+        self._take_lists()
+        sources = "\n".join(
+            f"Types: deb\nURIs: file:{a.directory}\nSuites: {self._mirror.series}\n"
+            f"Components: main\nSigned-By: {a.keyring}\n"
+            for a in self._archives
+        )
+        replace_text(self._directory / "local" / "local.sources", sources)
+        replace_text(self._directory / "parts" / "local.sources", sources)
+        mirror = (self._mirror.directory / "parts" / "mirror.sources").read_text()
+        replace_text(self._directory / "parts" / "mirror.sources", mirror)
+        replace_text(self._config, "\n".join(self._mirror.apt_options(self._options())) + "\n")
+        if self._archives:
+            self._apt_get(
+                ["-qq", "-o", f"Dir::Etc::sourceparts={self._directory / 'local'}",
+                 "-o", "APT::Get::List-Cleanup=false", "update"],
+            )  # fmt: skip
 
-    def _source_line(self, number: int, archive: AptArchive) -> str:
-        key = self._directory / f"archive-{number}.gpg"
-        key.write_bytes(archive.key)
-        kind, uri, *rest = archive.source_line.split()
-        if archive.directory:
-            uri = f"file:{quote(str(archive.directory.absolute()))}"
-        return f"{kind} [signed-by={key}] {uri} {' '.join(rest)}"
+    @property
+    def _config(self) -> Path:
+        return self._directory / "apt.conf"
 
-    def _write_configuration(self) -> None:
+    def _options(self) -> Mapping[str, Path | str]:
         here = self._directory
-        overrides = {
-            "Dir::State": here,
-            "Dir::State::status": here / "status",
-            "Dir::State::lists": here / "lists",
+        # Without local archives the mirror's prepared cache serves as it is.
+        lists = here / "lists" if self._archives else self._mirror.lists_dir
+        cache = here if self._archives else self._mirror.directory
+        return {
+            "Dir::State::status": self._status,
+            "Dir::State::lists": lists,
             "Dir::State::extended_states": here / "extended_states",
             "Dir::Etc::sourceparts": here / "parts",
-            "Dir::Cache": here,
-            "Dir::Cache::archives": here / "archives",
+            "Dir::Cache::pkgcache": here / "pkgcache.bin",
+            "Dir::Cache::srcpkgcache": cache / "srcpkgcache.bin",
+            "Dir::Cache::archives": self._mirror.debs_dir,
         }
-        (here / "apt.conf").write_text("\n".join(self._mirror.apt_options(overrides)) + "\n")
 
-    def _update_archives(self) -> None:
-        only = ["-o", f"Dir::Etc::sourcelist={self._archives_list}", "-o", "Dir::Etc::sourceparts=/dev/null"]
-        strict = ["-o", "APT::Get::List-Cleanup=false", "-o", "APT::Update::Error-Mode=any"]
+    def _take_lists(self) -> None:
+        lists = self._directory / "lists"
+        for path in lists.iterdir():
+            if path.is_symlink():
+                path.unlink()
+        for path in self._mirror.lists_dir.iterdir():
+            if path.is_file() and path.name != "lock":
+                (lists / path.name).symlink_to(path.absolute())
+
+    def _plan(self, arguments: list[str | Path]) -> InstallPlan:
+        nothing_downloaded = ["-o", f"Dir::Cache::archives={self._directory / 'none'}"]
         try:
-            self._run("apt-get", "-qq", *only, *strict, "update", timeout=DOWNLOAD_SECONDS)
+            printed = self._apt_get([*_FRESH, *nothing_downloaded, "--print-uris", *arguments])
         except ToolFailed as error:
-            raise Unavailable("the package lists of the ticket's archives cannot be read") from error
+            unmet = _UNMET.search(error.output)
+            raise Unsatisfiable(unmet[1] if unmet else "a package") from error
+        removed = _REMOVED.search(printed)
+        return InstallPlan(
+            packages=[Package(uri, name, digest) for uri, name, _, digest in _URI.findall(printed)],
+            removed=[name.rstrip("*") for name in removed[1].split()] if removed else [],
+        )
 
-    def _run(self, *argv: str, timeout: float = 120) -> str:
-        return run(argv, env=apt_environment(self._directory / "apt.conf"), timeout=timeout).decode()
+    def _file_of(self, package: Package) -> Path:
+        if package.uri.startswith("file:"):
+            return Path(unquote(package.uri.removeprefix("file:")))
+        return self._mirror.debs_dir / package.filename
 
-    @staticmethod
-    def _stanzas(text: str) -> list[Deb822]:
-        return list(Deb822.iter_paragraphs(text.splitlines(keepends=True), use_apt_pkg=False))
-
-
-@contextmanager
-def resolver(mirror: Mirror, *, status: bytes, archives: Sequence[AptArchive] = ()) -> Iterator[Resolver]:
-    """apt's solver over the mirror and `archives` for a root with this dpkg status.
-
-    The mirror's lists must have been fetched (`Mirror.refresh`). Raises
-    `Unavailable` if an archive cannot be read.
-    """
-    with tempfile.TemporaryDirectory(prefix="uci-resolver-") as directory:
-        yield Resolver(Path(directory), mirror, status, archives)
-
-
-def is_installed(stanza: Deb822) -> bool:
-    """Whether a stanza of a dpkg status is of a package that is installed."""
-    return bool(stanza.get("Status", "").endswith(" installed"))
-
-
-def complaint(output: str) -> str:
-    """The one sentence of apt's output that says what is wrong."""
-    for pattern in COMPLAINTS:
-        if found := pattern.search(output):
-            return " ".join(found[1].split()).rstrip(".")
-    return "apt found no solution"
+    def _apt_get(self, arguments: Sequence[str | Path], timeout: float = 120) -> str:
+        printed = run(["apt-get", *arguments], env=apt_environment(self._config), timeout=timeout)
+        return printed.decode(errors="replace")
