@@ -44,9 +44,11 @@ class Task:
     attempt: int
     progress: ProgressPublisher
     must_stop: Callable[[], bool]
+    withdrawn: Callable[[], bool] = lambda: False
+    """True once the caller does not want the result any more; then what it started elsewhere stops too."""
 
     def cancelled(self) -> bool:
-        """True once the work should end: cancelled, taken over by another worker, or shutting down."""
+        """True once the work should end: withdrawn, taken over by another worker, or shutting down."""
         return self.must_stop()
 
 
@@ -131,7 +133,9 @@ class Worker:
             return self.stop.is_set() or keeper.lost or watch.cancelled()
 
         with keeper:
-            outcome = self._outcome(Task(request.key, request.payload, request.attempt, progress, must_stop))
+            outcome = self._outcome(
+                Task(request.key, request.payload, request.attempt, progress, must_stop, watch.cancelled)
+            )
         if outcome is None:
             requests.give_back(request)
             return
