@@ -25,6 +25,11 @@ def create_overlay(path: Path, backing: Path, *, relative: bool = False) -> None
     run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", name, path])
 
 
+def from_raw(source: Path, target: Path) -> None:
+    """Convert a raw disk to qcow2; what is zero takes no room."""
+    run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", source, target], timeout=COPY_SECONDS)
+
+
 def flatten(source: Path, target: Path, *, compress: bool = False) -> None:
     """Write `source` with all its backing files to `target` as one qcow2 file that stands alone.
 
