@@ -64,10 +64,8 @@ class MemoryArchives(Archives):
         if build.state is BuildState.NEEDS_BUILD:
             return replace(build, state=BuildState.BUILDING)
         if build.state is BuildState.BUILDING:
-            end = self.outcome.get(build.source)
-            return replace(
-                build, state=end.state if end else BuildState.BUILT, reason=end.reason if end else ""
-            )
+            state, reason = self.outcome.get(build.source, (BuildState.BUILT, ""))
+            return replace(build, state=state, reason=reason)
         return build
 
     def cancel_builds(self, archive: str) -> None:

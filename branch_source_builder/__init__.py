@@ -1,0 +1,1 @@
+"""Sources into an archive, watched until they are built. Specification: chapter "Branch/Source Builder"."""

@@ -1,0 +1,3 @@
+from branch_source_builder.api import BuildSourceResource
+
+RESOURCES = [BuildSourceResource()]
