@@ -1,0 +1,123 @@
+"""Runs autopkgtest for one source package against a machine.
+
+autopkgtest itself runs in the source's workshop: it reads the hostile source
+and unpacks what the hostile machine sends. Specification: "Test Runner".
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from ci_utils.compute.port import Instance
+from ci_utils.sandbox.sandbox import Bind
+from test_runner.domain.machine_door import DOOR
+from test_runner.domain.source_tree import SourceTree
+from test_runner.domain.workshop import WORK
+
+OUTPUT = "output"
+#: Tests that need no root run as this user of the machine.
+NORMAL_USER = "dep8"
+ADD_NORMAL_USER = (
+    f"id -u {NORMAL_USER} >/dev/null 2>&1 || "
+    f"useradd --create-home --user-group --shell /bin/bash {NORMAL_USER}"
+)
+#: What a throw-away machine offers to tests; what they need beyond that, they are skipped for.
+CAPABILITIES = ("isolation-container", "isolation-machine")
+READ_EVERY_SECONDS = 1.0
+
+#: Not at the start of a line: two writers share the log, and a line end may come late.
+_TEST_BEGINS = re.compile(
+    rb"autopkgtest \[\d\d:\d\d:\d\d\]: test (\S{1,200}): preparing testbed$", re.MULTILINE
+)
+
+
+class Report(Protocol):
+    """Tells those who wait how far the work is."""
+
+    def __call__(self, message: str, *, current: int | None = None, total: int | None = None) -> None: ...
+
+
+def run_autopkgtest(
+    source: SourceTree,
+    instance: Instance,
+    door: Bind,
+    *,
+    log: Path,
+    first: int,
+    total: int,
+    timeout: float,
+    report: Report,
+    cancelled: Callable[[], bool],
+) -> int:
+    """Run the tests of a source; the exit status of autopkgtest.
+
+    Its results lie in `output` of the workshop, what it prints in `log`.
+    Progress counts on from the `first` test of `total`. Raises `TimedOut`,
+    `Cancelled` or `StageFailed`.
+    """
+    with log.open("ab") as output:
+        # Its tee opens /dev/stderr again, as the workshop's user. The log's folder is closed to others.
+        log.chmod(0o666)
+        progress = _Progress(log, source, first=first, total=total, report=report)
+        return source.workshop.run(
+            _arguments(source, instance, timeout),
+            log=output,
+            binds=[door],
+            timeout=timeout,
+            cancelled=lambda: progress.follow() or cancelled(),
+        )
+
+
+def _arguments(source: SourceTree, instance: Instance, timeout: float) -> list[str]:
+    as_user = [f"--setup-commands={ADD_NORMAL_USER}", f"--user={NORMAL_USER}"]
+    return [
+        "autopkgtest",
+        f"--output-dir={WORK}/{OUTPUT}",
+        "--no-built-binaries",
+        "--needs-internet=skip",
+        f"--timeout-test={timeout:.0f}",
+        *(as_user if instance.user == "root" else []),
+        source.tree,
+        "--",
+        "ssh",
+        "--hostname=machine",
+        f"--login={instance.user}",
+        f"--identity={DOOR}/key",
+        f"--options=-F {DOOR}/config",
+        *(f"--capability={capability}" for capability in CAPABILITIES),
+    ]
+
+
+class _Progress:
+    """Reads in autopkgtest's log which test runs."""
+
+    def __init__(self, log: Path, source: SourceTree, *, first: int, total: int, report: Report) -> None:
+        self._log = log
+        self._source = source
+        self._current = first - 1
+        self._last = first + len(source.tests.names) - 1
+        self._total = total
+        self._report = report
+        self._offset = 0
+        self._read_at = 0.0
+
+    def follow(self) -> bool:
+        """Report what is new; always False."""
+        if time.monotonic() < self._read_at:
+            return False
+        self._read_at = time.monotonic() + READ_EVERY_SECONDS
+        with self._log.open("rb") as log:
+            log.seek(self._offset)
+            new = log.read()
+        whole = new.rpartition(b"\n")[0]
+        self._offset += len(whole)
+        if begun := _TEST_BEGINS.findall(whole):
+            # The package can print such lines too; it cannot count beyond its own tests.
+            self._current = min(self._current + len(begun), self._last)
+            name = begun[-1].decode(errors="replace")
+            self._report(f"testing {self._source.name}: {name}", current=self._current, total=self._total)
+        return False

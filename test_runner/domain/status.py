@@ -1,0 +1,12 @@
+"""What the test runner says of itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ci_utils.work_queue.requests import queue_status
+
+
+def status() -> dict[str, Any]:
+    """Requests per state and what is being tested now."""
+    return queue_status("test_runner")

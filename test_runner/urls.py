@@ -1,0 +1,5 @@
+"""Resources of the test runner."""
+
+from test_runner.api import TestImageResource
+
+RESOURCES = [TestImageResource()]
