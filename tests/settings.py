@@ -23,3 +23,7 @@ os.environ["UCI_DATA_DIR"] = str(_data_dir)
 os.environ["UCI_PUBLIC_URL"] = "http://localhost"
 
 from ci_utils.hosting.settings import *  # noqa: E402, F403
+
+# SQLite in a file, as the engine uses it: one in memory has other locks between threads.
+if not os.environ.get("UCI_DATABASE"):
+    DATABASES["default"]["TEST"] = {"NAME": _data_dir / "test.sqlite3"}  # noqa: F405
