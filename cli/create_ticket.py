@@ -1,0 +1,101 @@
+"""`ubuntu-ci create_ticket`: check, create, send the files, queue."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import time
+from collections.abc import Mapping, Sequence
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Any
+
+from ci_utils.clients.base import Progress
+from ci_utils.clients.ticket_system import TicketSystemClient
+from ci_utils.errors import CIError, InvalidRequest, Unavailable
+from cli.exit_codes import Exit
+from cli.follow import follow
+from cli.local_uploads import LocalUpload, check_uploads
+from cli.terminal import Terminal, Verbosity
+
+#: Seconds before a file is sent again when the ticket system did not answer.
+SEND_AGAIN_AFTER = (1, 5)
+
+
+def run(arguments: argparse.Namespace, client: TicketSystemClient, terminal: Terminal) -> Exit:
+    """Create a ticket out of local uploads; queue it unless it shall wait."""
+    uploads = check_uploads(arguments.sources)
+    answer = client.create_bundle(_draft(arguments, uploads))
+    ticket_id = int(answer["id"])
+    try:
+        _send_files(client, uploads, answer["sources"], terminal)
+        if not arguments.wait:
+            client.queue(ticket_id)
+    except (CIError, KeyboardInterrupt):
+        # Without all of its files, or refused with them, the ticket can never run.
+        with contextlib.suppress(CIError):
+            client.cancel(ticket_id)
+        raise
+    _tell(arguments, client, ticket_id, terminal)
+    return follow(client, ticket_id, terminal) if arguments.follow else Exit.OK
+
+
+def _draft(arguments: argparse.Namespace, uploads: Sequence[LocalUpload]) -> dict[str, Any]:
+    draft: dict[str, Any] = {
+        "owner": arguments.owner or _default_owner(uploads),
+        "title": arguments.title or ", ".join(f"{u.changes.source} {u.changes.version}" for u in uploads),
+        "description": arguments.description or "\n\n".join(u.changes.changes for u in uploads),
+        "bug_id": arguments.bug or "",
+        "add_packages": list(dict.fromkeys(arguments.add)),
+        "remove_packages": list(dict.fromkeys(arguments.remove)),
+        "sources": [{"changes_name": u.path.name, "changes": u.text} for u in uploads],
+    }
+    return draft | ({"private": True} if arguments.private else {})
+
+
+def _default_owner(uploads: Sequence[LocalUpload]) -> str:
+    """Who packages on this machine by Debian's own variables, else who made the upload."""
+    names = (os.environ.get("DEBEMAIL", ""), os.environ.get("EMAIL", ""), uploads[0].changes.changed_by)
+    for name in names:
+        address = parseaddr(name)[1]
+        if "@" in address:
+            return address
+    raise InvalidRequest("the ticket has no owner; give an email address with -o or in DEBEMAIL")
+
+
+def _send_files(
+    client: TicketSystemClient,
+    uploads: Sequence[LocalUpload],
+    answers: Sequence[Mapping[str, Any]],
+    terminal: Terminal,
+) -> None:
+    urls_by_source = {answer["source"]: answer["uploads"] for answer in answers}
+    for upload in uploads:
+        urls = urls_by_source[upload.changes.source]
+        # The names are ours: the answer cannot ask for another file of this machine.
+        for name in filter(urls.__contains__, upload.names):
+            with terminal.transfer(name, "sending") as progress:
+                _send(client, urls[name], upload.file(name), progress)
+
+
+def _send(client: TicketSystemClient, url: str, path: Path, progress: Progress) -> None:
+    for pause in SEND_AGAIN_AFTER:
+        try:
+            client.upload(url, path, progress)
+            return
+        except Unavailable:
+            time.sleep(pause)
+    client.upload(url, path, progress)
+
+
+def _tell(
+    arguments: argparse.Namespace, client: TicketSystemClient, ticket_id: int, terminal: Terminal
+) -> None:
+    if terminal.verbosity is Verbosity.ERRORS:
+        terminal.result(str(ticket_id))
+        return
+    state = "waits" if arguments.wait else "is queued"
+    terminal.result(f"ticket {ticket_id} {state}: {client.base_url}/api/v1/fullticket/{ticket_id}/")
+    if arguments.wait:
+        terminal.say(f"queue it with: ubuntu-ci update_ticket {ticket_id} --queue")

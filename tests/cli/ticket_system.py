@@ -1,0 +1,193 @@
+"""A small ticket system over HTTP, for the command line's own tests.
+
+It answers what `ubuntu-ci` asks as the real one does and remembers what it
+was sent; the tests of the whole engine use the real one.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+TOKEN = "secret-token"
+IMAGE = b"QFI\xfb" + bytes(3_000_000)
+
+
+def change(step: str, minute: int) -> dict[str, str]:
+    """An entry of a ticket's history."""
+    return {
+        "workflow_step": step,
+        "status": "100",
+        "message": "",
+        "changed_at": f"2026-11-23T10:{minute:02}:00",
+    }
+
+
+@dataclass
+class TicketSystem:
+    """What the server knows; tests set it up and look at it afterwards.
+
+    `coming` holds changes to a ticket, one for each time it is read; `refuse`
+    maps the start of a request (`POST bundle/`) to the status and sentence
+    that answer it; `unavailable` counts requests by start to answer 503 first.
+    """
+
+    url: str = ""
+    tickets: dict[int, dict[str, Any]] = field(default_factory=dict)
+    bundle: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    coming: list[dict[str, Any]] = field(default_factory=list)
+    refuse: dict[str, tuple[int, str]] = field(default_factory=dict)
+    unavailable: dict[str, int] = field(default_factory=dict)
+    requests: list[str] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
+
+    def add(self, ticket_id: int, **fields: Any) -> dict[str, Any]:
+        """A ticket that is there."""
+        ticket = {
+            "id": ticket_id,
+            "title": "A title",
+            "owner": "alice@example.com",
+            "current_workflow_step": "000",
+            "status": "000",
+            "message": "",
+            "failed_workflow_step": "",
+            "log_url": "",
+            "history": [],
+            "subtickets": [],
+            "artifacts": [],
+        }
+        self.tickets[ticket_id] = ticket | fields
+        return self.tickets[ticket_id]
+
+    def create(self, draft: dict[str, Any]) -> dict[str, Any]:
+        self.bundle = draft
+        self.add(7, title=draft["title"], owner=draft["owner"])
+        return {"id": 7, "sources": [self._source(entry) for entry in draft["sources"]]}
+
+    def _source(self, entry: dict[str, str]) -> dict[str, Any]:
+        name = entry["changes_name"].partition("_")[0]
+        listed = {
+            line.split()[-1] for line in entry["changes"].split("\n") if line.startswith(" ") and "_" in line
+        }
+        names = {entry["changes_name"], *listed, "../../etc/passwd"}
+        return {"source": name, "uploads": {n: f"{self.url}/data/{n}?signature=00ff" for n in names}}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    system: TicketSystem
+
+    def do_GET(self) -> None:
+        path = self._begin("GET")
+        if path.startswith("image/"):
+            self._answer(200, IMAGE)
+        elif path.startswith("ticketstatus/"):
+            self._json(200, self._page(path))
+        elif ticket := self._ticket(path, "fullticket/"):
+            self._json(200, ticket)
+            if self.system.coming:
+                ticket.update(self.system.coming.pop(0))
+
+    def do_POST(self) -> None:
+        path = self._begin("POST")
+        data = json.loads(self._body())
+        if path == "bundle/":
+            self._json(201, self.system.create(data))
+        elif ticket := self._ticket(path.removesuffix("cancel/"), "ticket/"):
+            ticket.update(current_workflow_step="999", status="998")
+            self._answer(204, b"")
+
+    def do_PATCH(self) -> None:
+        path = self._begin("PATCH")
+        data = json.loads(self._body())
+        if ticket := self._ticket(path.removeprefix("update").replace("ticketstatus", "ticket"), "ticket/"):
+            ticket.update(data)
+            self._answer(202, b"")
+
+    def do_PUT(self) -> None:
+        path = self._begin("PUT")
+        self.system.files[path.removeprefix("data/").partition("?")[0]] = self._body()
+        self._answer(201, b"")
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+    def parse_request(self) -> bool:
+        """Answer what a test wants refused before anything is done."""
+        if not super().parse_request():
+            return False
+        request = self._request()
+        self.system.requests.append(request)
+        self.system.tokens.append(self.headers.get("Authorization", ""))
+        refused = next(
+            (self.system.refuse[start] for start in self.system.refuse if request.startswith(start)), None
+        )
+        for start, left in self.system.unavailable.items():
+            if request.startswith(start) and left:
+                self.system.unavailable[start] -= 1
+                refused = 503, "the engine is busy"
+        if refused:
+            self._body()
+            self._json(refused[0], {"error": refused[1]})
+        return not refused
+
+    def _request(self) -> str:
+        return f"{self.command} {self.path.lstrip('/').removeprefix('api/v1/')}"
+
+    def _begin(self, method: str) -> str:
+        return self._request().removeprefix(f"{method} ")
+
+    def _body(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+
+    def _ticket(self, path: str, prefix: str) -> dict[str, Any] | None:
+        number = path.removeprefix(prefix).strip("/")
+        ticket = self.system.tickets.get(int(number))
+        if ticket is None:
+            self._json(404, {"error": f"there is no ticket {number}"})
+        return ticket
+
+    def _page(self, path: str) -> dict[str, Any]:
+        """Two tickets at a time, newest first, without what only `fullticket` has."""
+        offset = int(path.partition("offset=")[2] or 0)
+        newest = [self.system.tickets[number] for number in sorted(self.system.tickets, reverse=True)]
+        more = f"/api/v1/ticketstatus/?offset={offset + 2}" if len(newest) > offset + 2 else None
+        left_out = ("history", "subtickets", "artifacts")
+        page = [{k: v for k, v in t.items() if k not in left_out} for t in newest[offset : offset + 2]]
+        return {"meta": {"next": more}, "objects": page}
+
+    def _json(self, status: int, data: object) -> None:
+        self._answer(status, json.dumps(data).encode())
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away is part of a test."""
+
+
+@contextmanager
+def running_ticket_system() -> Iterator[TicketSystem]:
+    """Serve on a free loopback port until the context ends."""
+    system = TicketSystem()
+    handler = type("Handler", (_Handler,), {"system": system})
+    with _Server(("127.0.0.1", 0), handler) as server:
+        system.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield system
+        finally:
+            server.shutdown()
+            thread.join()
