@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from email.utils import parseaddr
@@ -21,6 +22,8 @@ from cli.terminal import Terminal, Verbosity
 
 #: Seconds before a file is sent again when the ticket system did not answer.
 SEND_AGAIN_AFTER = (1, 5)
+DEFAULT_TITLE_LENGTH = 200
+DEFAULT_DESCRIPTION_LENGTH = 4000
 
 
 def run(arguments: argparse.Namespace, client: TicketSystemClient, terminal: Terminal) -> Exit:
@@ -42,14 +45,16 @@ def run(arguments: argparse.Namespace, client: TicketSystemClient, terminal: Ter
 
 
 def _draft(arguments: argparse.Namespace, uploads: Sequence[LocalUpload]) -> dict[str, Any]:
+    title = ", ".join(f"{upload.changes.source} {upload.changes.version}" for upload in uploads)
+    description = "\n\n".join(upload.changes.changes for upload in uploads)
     draft: dict[str, Any] = {
         "owner": arguments.owner or _default_owner(uploads),
-        "title": arguments.title or ", ".join(f"{u.changes.source} {u.changes.version}" for u in uploads),
-        "description": arguments.description or "\n\n".join(u.changes.changes for u in uploads),
+        "title": arguments.title or textwrap.shorten(title, DEFAULT_TITLE_LENGTH, placeholder=" …"),
+        "description": arguments.description or description[:DEFAULT_DESCRIPTION_LENGTH],
         "bug_id": arguments.bug or "",
         "add_packages": list(dict.fromkeys(arguments.add)),
         "remove_packages": list(dict.fromkeys(arguments.remove)),
-        "sources": [{"changes_name": u.path.name, "changes": u.text} for u in uploads],
+        "sources": [{"changes_name": u.path.name, "changes": u.text, "dsc": u.dsc_text} for u in uploads],
     }
     return draft | ({"private": True} if arguments.private else {})
 

@@ -17,7 +17,7 @@ from ci_utils.clients.ticket_system import TicketSystemClient
 from ci_utils.errors import CIError
 from cli.exit_codes import Exit
 from cli.terminal import Terminal, printable
-from cli.ticket import COMPLETE, FAILED, StepTime, Ticket, read_ticket, step_name
+from cli.ticket import COMPLETE, FAILED, StepTime, Ticket, read_ticket
 
 POLL_SECONDS = 1.0
 #: How long the ticket system may be away before following ends.
@@ -95,8 +95,8 @@ class _Lines:
     def show(self, ticket: Ticket) -> None:
         current = (ticket.step, ticket.message)
         if current != self._last and not ticket.ended:
-            name = step_name(ticket.step)
-            self._terminal.say(f"{name}: {ticket.message}" if ticket.message else name)
+            text = f": {ticket.message}" if ticket.message else ""
+            self._terminal.say(f"{ticket.step_name}{text}")
         self._last = current
 
 
@@ -118,7 +118,7 @@ class _Table:
                 self._spinner
                 if running
                 else Text("✗" if failed else "✓", style="red" if failed else "green"),
-                Text(step_name(entry.step), style="bold" if running else ""),
+                Text(entry.name, style="bold" if running else ""),
                 Text(duration(_seconds(entry)), style="dim"),
                 Text(printable(ticket.message) if running else ""),
             )
@@ -135,7 +135,7 @@ def _tell_end(ticket: Ticket, terminal: Terminal) -> None:
     if not terminal.live:
         for entry in ticket.steps:
             if entry.seconds is not None:
-                terminal.say(f"  {step_name(entry.step):<20}{duration(entry.seconds):>14}")
+                terminal.say(f"  {entry.name:<20}{duration(entry.seconds):>14}")
     text = f": {ticket.message}" if ticket.message else ""
     terminal.result(f"ticket {ticket.id} {ticket.state}{text}")
     if ticket.log_url:

@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace, client: TicketSystemClient, terminal: Ter
 
 
 def _image_url(ticket: Ticket) -> str:
-    urls = [artifact["reference"] for artifact in ticket.artifacts if artifact["type"] == "IMAGE"]
+    urls = [artifact.url for artifact in ticket.artifacts if artifact.type == "IMAGE"]
     if not urls:
         raise NotFound(f"ticket {ticket.id} has no image; its state is {ticket.state}")
     return urls[-1]

@@ -22,6 +22,11 @@ class LocalUpload:
     changes: SourceChanges
 
     @property
+    def dsc_text(self) -> str:
+        """Its .dsc."""
+        return self.file(self.changes.dsc.name).read_text()
+
+    @property
     def names(self) -> list[str]:
         """The .changes and all files that it lists."""
         return [self.path.name, *(file.name for file in self.changes.files)]

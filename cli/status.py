@@ -9,7 +9,7 @@ from ci_utils.clients.ticket_system import TicketSystemClient
 from cli.exit_codes import Exit
 from cli.follow import duration
 from cli.terminal import Terminal
-from cli.ticket import Ticket, read_ticket, step_name
+from cli.ticket import Ticket, read_ticket
 
 COLUMNS = "{:>6}  {:<20}  {:<30}  {}"
 
@@ -47,11 +47,11 @@ def _show_one(ticket: Ticket, terminal: Terminal) -> None:
         ("log", ticket.log_url),
         *(("source", source) for source in ticket.sources),
         *(
-            ("took", f"{step_name(entry.step)} {duration(entry.seconds)}")
+            ("took", f"{entry.name} {duration(entry.seconds)}")
             for entry in ticket.steps
             if entry.seconds is not None
         ),
-        *((artifact["type"].lower(), artifact["reference"]) for artifact in ticket.artifacts),
+        *((artifact.type.lower(), artifact.url) for artifact in ticket.artifacts),
     ]
     for name, value in rows:
         if value:

@@ -7,18 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-#: Names of the workflow steps. Specification: "Get ticket status".
-STEP_NAMES = {
-    "000": "New",
-    "100": "Queued",
-    "200": "Package Building",
-    "300": "Image Building",
-    "400": "Image Testing",
-    "500": "Package Publishing",
-    "999": "Failed",
-    "1000": "Complete",
-}
-NEW, FAILED, COMPLETE = "000", "999", "1000"
+#: Workflow steps and the status that mean something here. Specification: "Get ticket status".
+FAILED, COMPLETE = "999", "1000"
 CANCELLED = "998"
 
 
@@ -27,8 +17,18 @@ class StepTime:
     """When a ticket came to a step, and how long it stayed; None while it is there."""
 
     step: str
+    name: str
     began_at: datetime
     seconds: float | None
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file of a ticket: `type` is SPU, LOGS, RESULTS or IMAGE, `url` reads it."""
+
+    type: str
+    name: str
+    url: str
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,15 @@ class Ticket:
     title: str
     owner: str
     step: str
+    step_name: str
     status: str
     message: str
     failed_step: str
+    failed_step_name: str
     log_url: str
     steps: Sequence[StepTime]
     sources: Sequence[str]
-    artifacts: Sequence[Mapping[str, str]]
+    artifacts: Sequence[Artifact]
 
     @property
     def ended(self) -> bool:
@@ -60,31 +62,27 @@ class Ticket:
         """Where it is, in words."""
         if self.cancelled:
             return "Cancelled"
-        name = step_name(self.step)
-        return f"{name} at {step_name(self.failed_step)}" if self.failed_step else name
-
-
-def step_name(step: str) -> str:
-    """The name of a workflow step by its number."""
-    return STEP_NAMES.get(step, step)
+        return f"{self.step_name} at {self.failed_step_name}" if self.failed_step_name else self.step_name
 
 
 def read_ticket(data: Mapping[str, Any]) -> Ticket:
-    """A ticket from the JSON of `fullticket`."""
+    """A ticket from the JSON of `fullticket`, or of `ticketstatus`, which tells less."""
     subtickets = data.get("subtickets", [])
     return Ticket(
         id=int(data["id"]),
         title=_text(data, "title"),
         owner=_text(data, "owner"),
         step=_text(data, "current_workflow_step"),
+        step_name=_text(data, "step_name"),
         status=_text(data, "status"),
         message=_text(data, "message"),
         failed_step=_text(data, "failed_workflow_step"),
+        failed_step_name=_text(data, "failed_step_name"),
         log_url=_text(data, "log_url"),
         steps=_step_times(data.get("history", [])),
-        sources=[_source(subticket) for subticket in subtickets],
+        sources=[_source(subticket["source_package_upload"]) for subticket in subtickets],
         artifacts=[
-            {key: _text(artifact, key) for key in ("type", "name", "reference")}
+            Artifact(_text(artifact, "type"), _text(artifact, "name"), _text(artifact, "url"))
             for owner in (data, *subtickets)
             for artifact in owner.get("artifacts", [])
         ],
@@ -96,20 +94,23 @@ def _text(data: Mapping[str, Any], key: str) -> str:
     return "" if value is None else str(value)
 
 
-def _source(subticket: Mapping[str, Any]) -> str:
-    upload = subticket["source_package_upload"]
-    return f"{upload['sourcepackage']['name']} {upload['version']}"
+def _source(upload: Mapping[str, Any]) -> str:
+    return f"{upload['sourcepackage']} {upload['version']}"
 
 
 def _step_times(history: Sequence[Mapping[str, Any]]) -> list[StepTime]:
     """One entry per step that the ticket came to, from its history of changes."""
-    began: dict[str, datetime] = {}
-    for change in history:
-        began.setdefault(str(change["workflow_step"]), _time(change["changed_at"]))
-    ends = [*began.values(), None][1:]
+    first = {str(change["workflow_step"]): change for change in reversed(history)}
+    came = [first[step] for step in dict.fromkeys(str(change["workflow_step"]) for change in history)]
+    times = [_time(change["changed_at"]) for change in came]
     return [
-        StepTime(step, at, (end - at).total_seconds() if end else None)
-        for (step, at), end in zip(began.items(), ends, strict=True)
+        StepTime(
+            step=str(change["workflow_step"]),
+            name=_text(change, "step_name"),
+            began_at=began,
+            seconds=(end - began).total_seconds() if end else None,
+        )
+        for change, began, end in zip(came, times, [*times, None][1:], strict=True)
     ]
 
 

@@ -19,6 +19,7 @@ def test_a_ticket_is_made_with_all_its_files_and_queued(ubuntu_ci, system, hello
     assert (
         ubuntu_ci("create_ticket", *options, "-s", hello, "-a", "hello", "-r", "nano", "-a", "bc") == Exit.OK
     )
+    dsc = hello.parent / "hello_2.10-4.dsc"
     assert system.bundle == {
         "owner": "bob@example.com",
         "title": "My title",
@@ -26,7 +27,7 @@ def test_a_ticket_is_made_with_all_its_files_and_queued(ubuntu_ci, system, hello
         "bug_id": "123",
         "add_packages": ["hello", "bc"],
         "remove_packages": ["nano"],
-        "sources": [{"changes_name": hello.name, "changes": hello.read_text()}],
+        "sources": [{"changes_name": hello.name, "changes": hello.read_text(), "dsc": dsc.read_text()}],
     }
     assert system.files == {path.name: path.read_bytes() for path in hello.parent.iterdir()}
     assert system.tickets[7]["current_workflow_step"] == "100"

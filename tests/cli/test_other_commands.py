@@ -7,7 +7,7 @@ import json
 import pytest
 
 from cli.exit_codes import Exit
-from tests.cli.ticket_system import IMAGE, change
+from tests.cli.ticket_system import IMAGE, change, shown
 
 
 def test_status_without_flags_lists_all_tickets_newest_first(ubuntu_ci, system, capsys):
@@ -30,8 +30,8 @@ def test_status_of_all_tickets_as_json(ubuntu_ci, system, capsys):
 
 
 def test_status_of_one_ticket_tells_everything(ubuntu_ci, system, capsys):
-    upload = {"sourcepackage": {"name": "hello"}, "version": "2.10-4"}
-    log = {"type": "LOGS", "name": "build.log", "reference": "http://example.com/build.log"}
+    upload = {"sourcepackage": "hello", "version": "2.10-4"}
+    log = {"type": "LOGS", "name": "build.log", "url": "http://example.com/build.log"}
     system.add(
         3,
         current_workflow_step="999",
@@ -60,7 +60,7 @@ def test_status_of_one_ticket_as_json_is_what_the_server_said(ubuntu_ci, system,
     ticket = system.add(3, title="ünï \x1b[31m")
     assert ubuntu_ci("status", "3", "--json") == Exit.OK
     out = capsys.readouterr().out
-    assert json.loads(out) == ticket
+    assert json.loads(out) == shown(ticket)
     assert "\x1b" not in out
 
 
@@ -109,7 +109,7 @@ def test_an_ended_ticket_cannot_be_cancelled(ubuntu_ci, system, capsys):
 @pytest.fixture
 def image(system):
     url = f"{system.url}/api/v1/image/hello.qcow2?x=1"
-    system.add(3, artifacts=[{"type": "IMAGE", "name": "ticket.3", "reference": url}])
+    system.add(3, artifacts=[{"type": "IMAGE", "name": "ticket.3", "url": url}])
 
 
 def test_an_image_is_fetched_under_its_own_name(ubuntu_ci, image, tmp_path, monkeypatch, capsys):
@@ -122,8 +122,8 @@ def test_an_image_is_fetched_under_its_own_name(ubuntu_ci, image, tmp_path, monk
 
 def test_an_image_without_a_name_of_its_own_gets_the_tickets(ubuntu_ci, system, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    reference = f"{system.url}/api/v1/image/..%2f..%2fevil.img"
-    system.add(3, artifacts=[{"type": "IMAGE", "name": "x", "reference": reference}])
+    url = f"{system.url}/api/v1/image/..%2f..%2fevil.img"
+    system.add(3, artifacts=[{"type": "IMAGE", "name": "x", "url": url}])
     assert ubuntu_ci("get_image", 3) == Exit.OK
     assert (tmp_path / "ticket.3.qcow2").read_bytes() == IMAGE
 

@@ -15,17 +15,29 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 TOKEN = "secret-token"
+STEPS = {
+    "000": "New",
+    "100": "Queued",
+    "200": "Package Building",
+    "300": "Image Building",
+    "400": "Image Testing",
+    "500": "Package Publishing",
+    "999": "Failed",
+    "1000": "Complete",
+}
 IMAGE = b"QFI\xfb" + bytes(3_000_000)
 
 
 def change(step: str, minute: int) -> dict[str, str]:
     """An entry of a ticket's history."""
-    return {
-        "workflow_step": step,
-        "status": "100",
-        "message": "",
-        "changed_at": f"2026-11-23T10:{minute:02}:00",
-    }
+    changed_at = f"2026-11-23T10:{minute:02}:00"
+    return {"workflow_step": step, "step_name": STEPS[step], "status": "100", "changed_at": changed_at}
+
+
+def shown(ticket: dict[str, Any]) -> dict[str, Any]:
+    """A ticket with the names of its steps, as it is sent."""
+    failed = STEPS.get(ticket["failed_workflow_step"], "")
+    return ticket | {"step_name": STEPS[ticket["current_workflow_step"]], "failed_step_name": failed}
 
 
 @dataclass
@@ -90,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif path.startswith("ticketstatus/"):
             self._json(200, self._page(path))
         elif ticket := self._ticket(path, "fullticket/"):
-            self._json(200, ticket)
+            self._json(200, shown(ticket))
             if self.system.coming:
                 ticket.update(self.system.coming.pop(0))
 
@@ -159,7 +171,8 @@ class _Handler(BaseHTTPRequestHandler):
         newest = [self.system.tickets[number] for number in sorted(self.system.tickets, reverse=True)]
         more = f"/api/v1/ticketstatus/?offset={offset + 2}" if len(newest) > offset + 2 else None
         left_out = ("history", "subtickets", "artifacts")
-        page = [{k: v for k, v in t.items() if k not in left_out} for t in newest[offset : offset + 2]]
+        two = [shown(ticket) for ticket in newest[offset : offset + 2]]
+        page = [{key: value for key, value in ticket.items() if key not in left_out} for ticket in two]
         return {"meta": {"next": more}, "objects": page}
 
     def _json(self, status: int, data: object) -> None:
