@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.exceptions import ObjectDoesNotExist
+from django.core.exceptions import FieldError, ObjectDoesNotExist
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import URLPattern, re_path
 from tastypie.authorization import ReadOnlyAuthorization
 from tastypie.exceptions import ImmediateHttpResponse, TastypieError
 from tastypie.resources import ModelResource, Resource
+from tastypie.utils import trailing_slash
 
 from ci_utils.api.authentication import TokenAuthentication
 from ci_utils.api.schema import read_json
 from ci_utils.api.tokens import Principal
-from ci_utils.errors import CIError, NotFound
+from ci_utils.errors import CIError, InvalidRequest, NotFound
 
 
 def error_response(error: CIError) -> JsonResponse:
@@ -35,6 +37,7 @@ class EngineMeta:
     authentication = TokenAuthentication()
     authorization = ReadOnlyAuthorization()
     max_limit = 1000
+    schema_allowed_methods = ["get"]
     include_resource_uri = True
 
 
@@ -50,9 +53,13 @@ class _EngineBehaviour:
         # tastypie takes the method from this header, past its own list of allowed methods.
         request.META.pop("HTTP_X_HTTP_METHOD_OVERRIDE", None)
         try:
+            _refuse_nul(request)
             return super().dispatch(request_type, request, **kwargs)  # type: ignore[misc,no-any-return]
         except CIError as error:
             raise ImmediateHttpResponse(error_response(error)) from None
+        except FieldError:
+            unsorted = InvalidRequest("order_by: name a field of this resource")
+            raise ImmediateHttpResponse(error_response(unsorted)) from None
         except (ObjectDoesNotExist, OverflowError):
             missing = NotFound(f"there is no {self._meta.resource_name} here")
             raise ImmediateHttpResponse(error_response(missing)) from None
@@ -61,6 +68,35 @@ class _EngineBehaviour:
                 raise
             message = str(error) or "the request is not valid"
             raise ImmediateHttpResponse(JsonResponse({"error": message}, status=400)) from None
+
+    def base_urls(self) -> list[URLPattern]:
+        # tastypie's own list has views that answer without going through `dispatch`.
+        return [
+            self._route("", "list"),
+            self._route("/schema", "schema", name="api_get_schema"),
+            self._route(r"/(?P<pk>[0-9]{1,18})", "detail"),
+        ]
+
+    def _route(self, tail: str, request_type: str, *, name: str = "") -> URLPattern:
+        """The address RESOURCE + `tail`, answered by the view dispatch_`request_type`."""
+        return re_path(
+            rf"^(?P<resource_name>{self._meta.resource_name}){tail}{trailing_slash()}$",
+            self.wrap_view(f"dispatch_{request_type}"),  # type: ignore[attr-defined]
+            name=name or f"api_dispatch_{request_type}",
+        )
+
+    def dispatch_schema(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        """The fields of the resource, and the JSON Schemas of what it takes."""
+        return self.dispatch("schema", request, **kwargs)
+
+    def get_schema(self, request: HttpRequest, **_: Any) -> HttpResponse:
+        taken = {
+            name: getattr(self._meta, name)
+            for name in ("create_schema", "change_schema")
+            if hasattr(self._meta, name)
+        }
+        response: HttpResponse = self.create_response(request, {**self.build_schema(), **taken})  # type: ignore[attr-defined]
+        return response
 
     def post_list(self, request: HttpRequest, **_: Any) -> HttpResponse:
         self.authorize(request, "create")
@@ -109,3 +145,8 @@ def principal_of_request(request: HttpRequest) -> Principal:
     """Who makes this request."""
     principal: Principal = request.principal  # type: ignore[attr-defined]
     return principal
+
+
+def _refuse_nul(request: HttpRequest) -> None:
+    if any("\0" in value for values in request.GET.lists() for value in values[1]):
+        raise InvalidRequest("the query has a NUL character, which no field may hold")

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
@@ -19,16 +20,16 @@ MAX_BODY_BYTES = 4 << 20
 
 #: Building blocks of the services' schemas.
 TEXT = {"type": "string", "maxLength": 65536}
-LINE = {"type": "string", "maxLength": 4096, "pattern": r"^[^\n\r]*$"}
-URL = {"type": "string", "maxLength": 4096, "pattern": r"^https?://\S+$"}
+LINE = {"type": "string", "maxLength": 4096, "pattern": r"^[^\n\r]*\Z"}
+URL = {"type": "string", "maxLength": 4096, "pattern": r"^https?://\S+\Z"}
 OPTIONAL_URL = {"anyOf": [URL, {"type": "null"}]}
 ID = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
-ID_OR_TEXT = {"anyOf": [ID, {"type": "string", "pattern": r"^[1-9][0-9]{0,8}$"}]}
+ID_OR_TEXT = {"anyOf": [ID, {"type": "string", "pattern": r"^[1-9][0-9]{0,8}\Z"}]}
 #: Names of progress queues, archives and the like.
-TRIGGER = {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$"}
-ARCHIVE = {"type": "string", "pattern": r"^ppa:[a-z0-9][a-z0-9+.-]*/[a-z0-9][a-z0-9+._-]*$"}
-SERIES = {"type": "string", "pattern": r"^[a-z][a-z0-9.-]{0,63}$"}
-PACKAGE = {"type": "string", "pattern": r"^[a-z0-9][a-z0-9+.-]{1,127}$"}
+TRIGGER = {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}\Z"}
+ARCHIVE = {"type": "string", "pattern": r"^ppa:[a-z0-9][a-z0-9+.-]*/[a-z0-9][a-z0-9+._-]*\Z"}
+SERIES = {"type": "string", "pattern": r"^[a-z][a-z0-9.-]{0,63}\Z"}
+PACKAGE = {"type": "string", "pattern": r"^[a-z0-9][a-z0-9+.-]{1,127}\Z"}
 
 
 def list_of(item: Mapping[str, Any], *, least: int = 0, most: int = 10_000) -> dict[str, Any]:
@@ -47,19 +48,32 @@ def fields(required: Mapping[str, Any], optional: Mapping[str, Any] | None = Non
 
 
 def read_json(request: HttpRequest, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The body of a request; `InvalidRequest` names the field that is wrong."""
-    if int(request.headers.get("Content-Length") or 0) > MAX_BODY_BYTES:
-        raise InvalidRequest(f"the body is larger than {MAX_BODY_BYTES} bytes")
+    """The body of a request that holds an object; `InvalidRequest` names the field that is wrong."""
+    return dict(parse_json(body_of(request), schema))
+
+
+def body_of(request: HttpRequest) -> bytes:
+    """The body of a request, if it is not too large."""
     try:
-        data = json.loads(request.body, parse_constant=_refuse_constant)
+        body = request.body
+    except RequestDataTooBig:
+        raise InvalidRequest(f"the body is larger than {MAX_BODY_BYTES} bytes") from None
+    return body
+
+
+def parse_json(content: bytes, schema: Mapping[str, Any]) -> Any:
+    """JSON that is as the schema says; `InvalidRequest` names the field that is wrong."""
+    try:
+        data = json.loads(content, parse_constant=_refuse_constant)
+        json.dumps(data, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
-        raise InvalidRequest("the body is not valid JSON; send one JSON object") from None
-    if b"\\u0000" in request.body:
+        raise InvalidRequest("the body is not valid JSON; send JSON in UTF-8") from None
+    if b"\\u0000" in content:
         raise InvalidRequest("the body has a NUL character, which no field may hold")
     error = best_match(Draft202012Validator(schema).iter_errors(data))
     if error is not None:
         raise InvalidRequest(_sentence(error))
-    return dict(data)
+    return data
 
 
 def _refuse_constant(name: str) -> None:

@@ -8,8 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, re_path
-from tastypie.utils import trailing_slash
 
 from ci_utils.api.resources import EngineMeta, EngineResource
 from ci_utils.hosting import services
@@ -22,15 +20,6 @@ class StatusResource(EngineResource):
         resource_name = "status"
         list_allowed_methods = ["get"]
         detail_allowed_methods: list[str] = []
-
-    def base_urls(self) -> list[URLPattern]:
-        return [
-            re_path(
-                rf"^{self._meta.resource_name}{trailing_slash()}$",
-                self.wrap_view("dispatch_list"),
-                name="api_status",
-            )
-        ]
 
     def get_list(self, request: HttpRequest, **_: Any) -> HttpResponse:
         response: HttpResponse = self.create_response(request, {"services": services.status()})
