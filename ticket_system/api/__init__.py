@@ -1,0 +1,1 @@
+"""The REST resources of the ticket system. Specification: "Ticket System", "REST APIs"."""

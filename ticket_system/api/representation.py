@@ -1,0 +1,107 @@
+"""The parts of tickets as JSON, where one answer holds more than one object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ci_utils.data_store.port import DataStores
+from ci_utils.errors import CIError
+from ticket_system.models import (
+    Status,
+    SubTicket,
+    SubTicketArtifact,
+    Ticket,
+    TicketArtifact,
+    Transition,
+    WorkflowStep,
+)
+
+
+def step_name(step: str) -> str:
+    """The name of a workflow step; empty for none."""
+    return WorkflowStep(step).label if step else ""
+
+
+def sources(ticket: Ticket) -> list[dict[str, Any]]:
+    """What a ticket brings and how far each is; for a ticket fetched `with_sources`."""
+    return [
+        {
+            "subticket": subticket.pk,
+            "source": subticket.source_package_upload.sourcepackage.name,
+            "version": subticket.source_package_upload.version,
+            "current_workflow_step": subticket.current_workflow_step,
+            "status": subticket.status,
+        }
+        for subticket in ticket.subtickets.all()
+    ]
+
+
+def subtickets(ticket: Ticket, stores: DataStores) -> list[dict[str, Any]]:
+    """The subtickets of a ticket fetched `with_everything`."""
+    return [_subticket(subticket, ticket, stores) for subticket in ticket.subtickets.all()]
+
+
+def artifacts(ticket: Ticket, stores: DataStores) -> list[dict[str, Any]]:
+    """The ticket's own artifacts."""
+    return [_artifact(artifact, ticket, stores) for artifact in ticket.artifacts.all()]
+
+
+def history(ticket: Ticket) -> list[dict[str, Any]]:
+    """All changes of a ticket's state, oldest first."""
+    return [_transition(transition) for transition in ticket.history.all()]
+
+
+def _subticket(subticket: SubTicket, ticket: Ticket, stores: DataStores) -> dict[str, Any]:
+    upload = subticket.source_package_upload
+    return {
+        "id": subticket.pk,
+        "resource_uri": f"/api/v1/subticket/{subticket.pk}/",
+        "assignee": subticket.assignee,
+        "current_workflow_step": subticket.current_workflow_step,
+        "step_name": subticket.step.label,
+        "status": subticket.status,
+        "status_name": Status(subticket.status).label,
+        "message": subticket.message,
+        "created_at": subticket.created_at,
+        "updated_at": subticket.updated_at,
+        "ended_at": subticket.ended_at,
+        "source_package_upload": {
+            "id": upload.pk,
+            "resource_uri": f"/api/v1/spu/{upload.pk}/",
+            "sourcepackage": upload.sourcepackage.name,
+            "version": upload.version,
+        },
+        "artifacts": [_artifact(artifact, ticket, stores) for artifact in subticket.artifacts.all()],
+    }
+
+
+def _artifact(
+    artifact: TicketArtifact | SubTicketArtifact, ticket: Ticket, stores: DataStores
+) -> dict[str, Any]:
+    return {
+        "id": artifact.pk,
+        "name": artifact.name,
+        "type": artifact.type,
+        "reference": artifact.reference,
+        "url": _readable(artifact.reference, stores) if ticket.private else artifact.reference,
+        "created_at": artifact.created_at,
+    }
+
+
+def _readable(reference: str, stores: DataStores) -> str:
+    """A URL that reads a private file for an hour; whoever sees it may see the ticket."""
+    try:
+        store, filename = stores.locate(reference)
+        return store.download_url(filename)
+    except CIError:
+        return reference
+
+
+def _transition(transition: Transition) -> dict[str, Any]:
+    return {
+        "workflow_step": transition.workflow_step,
+        "step_name": step_name(transition.workflow_step),
+        "status": transition.status,
+        "message": transition.message,
+        "changed_at": transition.changed_at,
+    }

@@ -1,0 +1,179 @@
+"""Tickets as people see and write them.
+
+Specification: "List tickets", "Create ticket", "Get ticket", "Get open
+tickets" and "Get ticket status".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, re_path
+from tastypie.utils import trailing_slash
+
+from ci_utils.api.resources import EngineMeta, EngineModelResource, principal_of_request
+from ci_utils.api.schema import fields
+from ci_utils.api.tokens import Scope
+from ci_utils.errors import InvalidRequest
+from ci_utils.hosting import ports
+from ticket_system.api import representation
+from ticket_system.api.fields import DESCRIPTION_FIELDS, IMAGE_FIELDS, description_of
+from ticket_system.domain.landing import cancel_ticket
+from ticket_system.domain.tickets import TicketDraft, create_ticket, update_ticket
+from ticket_system.models import Status, Ticket
+
+TEXT_LOOKUPS = ["exact", "iexact", "contains", "icontains", "startswith", "istartswith"]
+TIME_LOOKUPS = ["gt", "gte", "lt", "lte"]
+REQUIRED_FIELDS = {name: DESCRIPTION_FIELDS[name] for name in ("owner", "title")}
+OPTIONAL_FIELDS = {**DESCRIPTION_FIELDS, **IMAGE_FIELDS}
+
+
+def draft_of(data: Mapping[str, Any]) -> TicketDraft:
+    """The ticket that a request describes; this engine builds for one series."""
+    series = data.get("series") or ports.config().series
+    if series != ports.config().series:
+        raise InvalidRequest(f"series: this engine builds for {ports.config().series}, not for {series}")
+    image = {name: data[name] for name in IMAGE_FIELDS if name in data}
+    return TicketDraft(**{**description_of(data), **image, "series": series})
+
+
+class TicketMeta(EngineMeta):
+    """What the views of tickets have in common."""
+
+    queryset = Ticket.objects.all()
+    list_allowed_methods = ["get"]
+    detail_allowed_methods = ["get"]
+    filtering = {
+        "id": ["exact", "in", *TIME_LOOKUPS],
+        "current_workflow_step": ["exact", "in"],
+        "status": ["exact", "in"],
+        "owner": TEXT_LOOKUPS,
+        "title": TEXT_LOOKUPS,
+        "bug_id": ["exact"],
+        "submitter": ["exact"],
+        "series": ["exact"],
+        "private": ["exact"],
+        "failed_workflow_step": ["exact", "in"],
+        "created_at": TIME_LOOKUPS,
+        "queued_at": TIME_LOOKUPS,
+        "ended_at": [*TIME_LOOKUPS, "isnull"],
+    }
+    ordering = [
+        "id",
+        "title",
+        "owner",
+        "current_workflow_step",
+        "status",
+        "updated_at",
+        "created_at",
+        "queued_at",
+        "ended_at",
+    ]
+
+
+class TicketView(EngineModelResource):
+    """A view of the tickets that the caller may see, newest first.
+
+    `?source=NAME` selects those that bring this source package.
+    """
+
+    def get_object_list(self, request: HttpRequest) -> QuerySet[Ticket]:
+        tickets: QuerySet[Ticket] = super().get_object_list(request).visible_to(principal_of_request(request))
+        return tickets
+
+    def obj_get_list(self, bundle: Any, **kwargs: Any) -> QuerySet[Ticket]:
+        tickets: QuerySet[Ticket] = super().obj_get_list(bundle, **kwargs)
+        source = bundle.request.GET.get("source")
+        if source:
+            tickets = tickets.filter(subtickets__source_package_upload__sourcepackage__name=source)
+        return tickets
+
+    def dehydrate(self, bundle: Any) -> Any:
+        bundle.data["step_name"] = bundle.obj.step.label
+        bundle.data["status_name"] = Status(bundle.obj.status).label
+        return bundle
+
+
+class TicketResource(TicketView):
+    """`ticket/`: the open tickets; one ticket; making, changing and cancelling one."""
+
+    class Meta(TicketMeta):
+        resource_name = "ticket"
+        list_allowed_methods = ["get", "post"]
+        detail_allowed_methods = ["get", "patch"]
+        cancel_allowed_methods = ["post"]
+        create_scopes = (Scope.SUBMIT,)
+        change_scopes = (Scope.SUBMIT, Scope.SERVICE)
+        create_schema = fields(REQUIRED_FIELDS, OPTIONAL_FIELDS)
+        change_schema = fields({}, DESCRIPTION_FIELDS)
+
+    def prepend_urls(self) -> list[URLPattern]:
+        return [
+            re_path(
+                rf"^(?P<resource_name>ticket)/(?P<pk>[0-9]{{1,9}})/cancel{trailing_slash()}$",
+                self.wrap_view("dispatch_cancel"),
+                name="api_cancel_ticket",
+            )
+        ]
+
+    def obj_get_list(self, bundle: Any, **kwargs: Any) -> QuerySet[Ticket]:
+        return super().obj_get_list(bundle, **kwargs).filter(ended_at__isnull=True)
+
+    def create(self, request: HttpRequest, data: Mapping[str, Any]) -> HttpResponse:
+        ticket = create_ticket(draft=draft_of(data), by=principal_of_request(request))
+        return self.answer(request, ticket, status=201)
+
+    def change(self, request: HttpRequest, pk: int, data: Mapping[str, Any]) -> HttpResponse:
+        ticket = update_ticket(ticket_id=pk, changes=description_of(data), by=principal_of_request(request))
+        return self.answer(request, ticket, status=200)
+
+    def dispatch_cancel(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        """POST stops the ticket; the answer says whether it has ended already."""
+        return self.dispatch("cancel", request, **kwargs)
+
+    def post_cancel(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        self.authorize(request, "change")
+        by = principal_of_request(request)
+        ticket = cancel_ticket(ticket_id=int(kwargs["pk"]), by=by, lander=ports.lander())
+        return self.answer(request, ticket, status=200 if ticket.ended_at else 202)
+
+
+class OpenTicketsResource(TicketView):
+    """`opentickets/`: the tickets that have not ended."""
+
+    class Meta(TicketMeta):
+        resource_name = "opentickets"
+        queryset = Ticket.objects.open()
+
+
+class TicketStatusResource(TicketView):
+    """`ticketstatus/`: where all tickets are, with what they bring."""
+
+    class Meta(TicketMeta):
+        resource_name = "ticketstatus"
+        queryset = Ticket.objects.with_sources()
+        excludes = ["description", "add_packages", "remove_packages", "base_image"]
+
+    def dehydrate(self, bundle: Any) -> Any:
+        bundle.data["sources"] = representation.sources(bundle.obj)
+        return super().dehydrate(bundle)
+
+
+class FullTicketResource(TicketView):
+    """`fullticket/<id>/`: everything about one ticket."""
+
+    class Meta(TicketMeta):
+        resource_name = "fullticket"
+        queryset = Ticket.objects.with_everything()
+        list_allowed_methods: list[str] = []
+
+    def dehydrate(self, bundle: Any) -> Any:
+        stores = ports.data_stores()
+        bundle.data["failed_step_name"] = representation.step_name(bundle.obj.failed_workflow_step)
+        bundle.data["subtickets"] = representation.subtickets(bundle.obj, stores)
+        bundle.data["artifacts"] = representation.artifacts(bundle.obj, stores)
+        bundle.data["history"] = representation.history(bundle.obj)
+        return super().dehydrate(bundle)

@@ -1,0 +1,1 @@
+"""The verbs of the ticket system: the only code that changes tickets."""

@@ -1,0 +1,93 @@
+"""Files of tickets and subtickets.
+
+Specification: "Create artifact".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from ci_utils.api.tokens import Principal, Scope
+from ci_utils.data_store.port import DataStores
+from ci_utils.errors import InvalidRequest, NotFound
+from ci_utils.source_package.names import valid_file_name
+from ticket_system.domain.access import locked_ticket, require_change, require_new
+from ticket_system.domain.uploads import source_store
+from ticket_system.models import SubTicket, SubTicketArtifact, TicketArtifact
+
+#: How long the files of a ticket may take to come in.
+UPLOAD_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileReport:
+    """A file that somebody tells of: its name, its type and its URL."""
+
+    name: str
+    type: str
+    reference: str = ""
+
+
+def add_ticket_artifact(*, ticket_id: int, file: FileReport, by: Principal) -> tuple[TicketArtifact, bool]:
+    """Attach a file to a ticket, ended or not; also whether it is new. The same name again replaces it."""
+    by.require(Scope.SERVICE)
+    _require_reference(file)
+    with transaction.atomic():
+        ticket = locked_ticket(ticket_id)
+        return TicketArtifact.objects.update_or_create(
+            ticket=ticket, type=file.type, name=file.name, defaults={"reference": file.reference}
+        )
+
+
+def add_subticket_artifact(
+    *, subticket_id: int, file: FileReport, by: Principal
+) -> tuple[SubTicketArtifact, bool]:
+    """Attach results or logs to a subticket, as `add_ticket_artifact` does."""
+    by.require(Scope.SERVICE)
+    _require_reference(file)
+    with transaction.atomic():
+        subticket = _locked_subticket(subticket_id)
+        return SubTicketArtifact.objects.update_or_create(
+            subticket=subticket, type=file.type, name=file.name, defaults={"reference": file.reference}
+        )
+
+
+def add_upload_file(
+    *, subticket_id: int, file: FileReport, by: Principal, stores: DataStores
+) -> tuple[SubTicketArtifact, str, bool]:
+    """Add a file to the source package upload of a new ticket.
+
+    Returns the artifact, the signed URL that takes the file by PUT, and
+    whether it is new. The reference must be empty or the file's place in the
+    ticket's own container: no ticket builds what another one brought.
+    """
+    with transaction.atomic():
+        subticket = _locked_subticket(subticket_id, by=by)
+        require_change(subticket.ticket, by=by)
+        require_new(subticket.ticket)
+        if not valid_file_name(file.name):
+            raise InvalidRequest(f"name: {file.name[:80]!r} is not a plain file name")
+        store = source_store(subticket.ticket, stores)
+        place = store.file_path(file.name)
+        if file.reference not in ("", place):
+            raise InvalidRequest(f"reference: {file.name} of this ticket belongs at {place}")
+        artifact, created = SubTicketArtifact.objects.get_or_create(
+            subticket=subticket, type=file.type, name=file.name, defaults={"reference": place}
+        )
+    return artifact, store.upload_url(file.name, UPLOAD_SECONDS), created
+
+
+def _require_reference(file: FileReport) -> None:
+    if not file.reference:
+        raise InvalidRequest("reference: give the URL of the file")
+
+
+def _locked_subticket(subticket_id: int, *, by: Principal | None = None) -> SubTicket:
+    """A subticket whose ticket is held against other changes."""
+    subticket = SubTicket.objects.filter(pk=subticket_id).first()
+    if subticket is None:
+        raise NotFound(f"there is no subticket {subticket_id}")
+    subticket.ticket = locked_ticket(subticket.ticket_id, by=by)
+    return subticket

@@ -1,0 +1,96 @@
+"""Makes a ticket with its packages, uploads and subtickets in one call, or nothing.
+
+Specification: "TODO: Bundle the ticket creation API".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from ci_utils.api.tokens import Principal, Scope
+from ci_utils.archive.port import Archives
+from ci_utils.data_store.port import DataStore, DataStores
+from ci_utils.errors import UploadRejected
+from ci_utils.source_package.changes import SourceChanges, read_changes
+from ci_utils.source_package.dsc import parse_dsc
+from ticket_system.domain.artifacts import UPLOAD_SECONDS
+from ticket_system.domain.packages import add_source_package, add_subticket, add_upload
+from ticket_system.domain.tickets import TicketDraft, create_ticket
+from ticket_system.domain.uploaders import keyring
+from ticket_system.domain.uploads import check_additions, check_sources, source_store
+from ticket_system.models import SubTicket, SubTicketArtifact, Ticket
+
+
+@dataclass(frozen=True)
+class SourceDraft:
+    """The texts of an upload's .changes and, if it is given, of its .dsc."""
+
+    changes_name: str
+    changes: str
+    dsc: str = ""
+
+
+@dataclass(frozen=True)
+class ExpectedSource:
+    """A subticket and the signed URLs that take its files by PUT, by file name."""
+
+    subticket: SubTicket
+    changes: SourceChanges
+    uploads: dict[str, str]
+
+
+def create_bundle(
+    *,
+    draft: TicketDraft,
+    sources: Sequence[SourceDraft],
+    by: Principal,
+    stores: DataStores,
+    archives: Archives,
+) -> tuple[Ticket, list[ExpectedSource]]:
+    """Check the .changes, then make everything in one transaction.
+
+    The ticket is new: it is queued once its files are there. Raises
+    `UploadRejected` or `InvalidRequest` with a sentence that names the file or
+    package. Which packages a source builds is known from its .dsc; without
+    that, unknown packages to add are refused when the ticket is queued.
+    """
+    by.require(Scope.SUBMIT)
+    trusted = keyring()
+    uploads = [read_changes(s.changes.encode(), s.changes_name, trusted) for s in sources]
+    check_sources([(changes.source, changes.version) for changes in uploads], archives=archives)
+    if all(source.dsc for source in sources):
+        built = {name for s, changes in zip(sources, uploads, strict=True) for name in _built(s, changes)}
+        check_additions(draft.add_packages, built=built, series=draft.series, archives=archives)
+    with transaction.atomic():
+        ticket = create_ticket(draft=draft, by=by)
+        store = source_store(ticket, stores)
+        # A container that a rolled back ticket of this number left may have been the other way.
+        store.change_container_visibility(public=not ticket.private)
+        return ticket, [_expect(ticket, changes, store, by=by) for changes in uploads]
+
+
+def _built(source: SourceDraft, changes: SourceChanges) -> tuple[str, ...]:
+    content = source.dsc.encode()
+    if hashlib.sha256(content).hexdigest() != changes.dsc.sha256:
+        raise UploadRejected(f"{changes.dsc.name} does not match its SHA-256 checksum in {changes.filename}")
+    return parse_dsc(content, changes.dsc.name).binaries
+
+
+def _expect(ticket: Ticket, changes: SourceChanges, store: DataStore, *, by: Principal) -> ExpectedSource:
+    package, _ = add_source_package(changes.source)
+    upload = add_upload(sourcepackage_id=package.pk, version=changes.version, by=by)
+    subticket = add_subticket(ticket_id=ticket.pk, upload_id=upload.pk, assignee="", by=by)
+    names = [changes.filename, *(file.name for file in changes.files)]
+    SubTicketArtifact.objects.bulk_create(
+        SubTicketArtifact(
+            subticket=subticket, type=SubTicketArtifact.Type.SPU, name=name, reference=store.file_path(name)
+        )
+        for name in names
+    )
+    return ExpectedSource(
+        subticket, changes, {name: store.upload_url(name, UPLOAD_SECONDS) for name in names}
+    )
