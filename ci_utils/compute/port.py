@@ -45,6 +45,8 @@ class Instance(ABC):
     port: int
     user: str
     identity: Path
+    #: A user of the machine without privileges, for tests that do not ask for root.
+    ordinary_user: str
     #: "kvm", "tcg" or the cloud's name: how it runs, for the results.
     runs_on: str
 
