@@ -1,0 +1,263 @@
+"""What every local archive holds and what is being built: one SQLite file.
+
+Transactions are short and never span a file operation that can fail for the
+network; the stanzas that apt reads are kept here ready to be written out.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import TypeVar
+
+from ci_utils.archive.port import Build, BuildState
+
+Row = TypeVar("Row")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS source (
+    archive TEXT, name TEXT, version TEXT, dsc_sha256 TEXT, files TEXT, needs TEXT, provides TEXT,
+    stanza TEXT, PRIMARY KEY (archive, name, version));
+CREATE TABLE IF NOT EXISTS binary (
+    archive TEXT, source TEXT, source_version TEXT, name TEXT, version TEXT, architecture TEXT,
+    filename TEXT, stanza TEXT, PRIMARY KEY (archive, name, version, architecture));
+CREATE TABLE IF NOT EXISTS seen (
+    archive TEXT, name TEXT, version TEXT, PRIMARY KEY (archive, name, version));
+CREATE TABLE IF NOT EXISTS build (
+    id TEXT PRIMARY KEY, archive TEXT, source TEXT, version TEXT, architecture TEXT, state TEXT,
+    reason TEXT, cancelled INTEGER, ready_at REAL);
+"""
+
+
+@dataclass(frozen=True)
+class SourceRow:
+    """A source in an archive; `files`, `needs` (build dependencies) and `provides` one a line."""
+
+    archive: str
+    name: str
+    version: str
+    dsc_sha256: str
+    files: str
+    needs: str
+    provides: str
+    stanza: str
+
+    @property
+    def dsc(self) -> str:
+        """The file name of its .dsc in the archive's directory."""
+        return next(name for name in self.files.splitlines() if name.endswith(".dsc"))
+
+
+@dataclass(frozen=True)
+class BinaryRow:
+    """A binary package in an archive."""
+
+    archive: str
+    source: str
+    source_version: str
+    name: str
+    version: str
+    architecture: str
+    filename: str
+    stanza: str
+
+
+@dataclass(frozen=True)
+class BuildRow:
+    """A build record; it may start at `ready_at` (seconds since the epoch)."""
+
+    id: str
+    archive: str
+    source: str
+    version: str
+    architecture: str
+    state: str
+    reason: str = ""
+    cancelled: int = 0
+    ready_at: float = 0.0
+
+    def as_build(self) -> Build:
+        """As the port shows it."""
+        return Build(
+            self.id, self.source, self.version, self.architecture, BuildState(self.state), self.reason
+        )
+
+
+class ArchiveIndex:
+    """The index of all archives below one directory."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with closing(self._connect()) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.executescript(_SCHEMA)
+
+    def sources(self, archive: str) -> list[SourceRow]:
+        """All sources of an archive by name."""
+        return _read(self._query("SELECT * FROM source WHERE archive=? ORDER BY name", archive), SourceRow)
+
+    def source(self, archive: str, name: str, version: str) -> SourceRow | None:
+        """One source, if the archive has it."""
+        rows = self._query(
+            "SELECT * FROM source WHERE archive=? AND name=? AND version=?", archive, name, version
+        )
+        return next(iter(_read(rows, SourceRow)), None)
+
+    def binaries(self, archive: str) -> list[BinaryRow]:
+        """All binary packages of an archive by name."""
+        return _read(self._query("SELECT * FROM binary WHERE archive=? ORDER BY name", archive), BinaryRow)
+
+    def files(self, archive: str) -> set[str]:
+        """Every file that the archive publishes, relative to its directory."""
+        names = {binary.filename for binary in self.binaries(archive)}
+        return names.union(*(source.files.splitlines() for source in self.sources(archive)))
+
+    def versions_seen(self, archive: str, name: str) -> list[str]:
+        """Versions of a source that the archive ever took, cleaned away or not."""
+        return [
+            v for (v,) in self._query("SELECT version FROM seen WHERE archive=? AND name=?", archive, name)
+        ]
+
+    def add(
+        self,
+        archive: str,
+        sources: Iterable[SourceRow],
+        binaries: Iterable[BinaryRow] = (),
+        builds: Iterable[BuildRow] = (),
+    ) -> None:
+        """Take these into the archive in one step; other versions of the sources leave it."""
+        with self._transaction() as db:
+            for source in sources:
+                _drop(db, archive, source.name)
+                _insert(db, "source", source)
+                db.execute(
+                    "INSERT OR REPLACE INTO seen VALUES (?,?,?)", (archive, source.name, source.version)
+                )
+            for row in binaries:
+                _insert(db, "binary", row)
+            for build in builds:
+                _insert(db, "build", build)
+                # Something new may be what others in the archive wait for.
+                db.execute(
+                    "UPDATE build SET state=?, reason='', ready_at=? WHERE archive=? AND state=?",
+                    (BuildState.NEEDS_BUILD.value, build.ready_at, archive, BuildState.DEPENDENCY_WAIT.value),
+                )
+
+    def finish_build(self, build: BuildRow, binaries: Sequence[BinaryRow]) -> bool:
+        """Record what a build made; False if the build was cancelled or its source has left."""
+        with self._transaction() as db:
+            asked = db.execute("SELECT cancelled FROM build WHERE id=?", (build.id,)).fetchone()
+            if asked != (0,) or not _move(db, build.id, BuildState.UPLOADING, BuildState.BUILT):
+                return False
+            for row in binaries:
+                _insert(db, "binary", row)
+        return True
+
+    def builds(self, archive: str) -> list[BuildRow]:
+        """All build records of an archive."""
+        rows = self._query("SELECT * FROM build WHERE archive=? ORDER BY source, architecture", archive)
+        return _read(rows, BuildRow)
+
+    def unfinished_builds(self) -> list[BuildRow]:
+        """Builds of all archives that have not ended, oldest first."""
+        open_states = [state.value for state in BuildState if not state.ended]
+        marks = ",".join("?" * len(open_states))
+        query = f"SELECT * FROM build WHERE state IN ({marks}) ORDER BY ready_at, source"  # noqa: S608
+        return _read(self._query(query, *open_states), BuildRow)
+
+    def move_build(self, build_id: str, old: BuildState, new: BuildState, reason: str = "") -> bool:
+        """Change a build's state if it is still `old`; whether it was."""
+        with self._transaction() as db:
+            return _move(db, build_id, old, new, reason)
+
+    def is_cancelled(self, build_id: str) -> bool:
+        """Whether a running build was asked to stop, or its record is gone."""
+        rows = self._query("SELECT cancelled FROM build WHERE id=?", build_id)
+        return not rows or bool(rows[0][0])
+
+    def cancel_builds(self, archive: str) -> None:
+        """End what is queued and ask what is running to stop."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE build SET state=?, reason='the build was cancelled' WHERE archive=? AND state=?",
+                (BuildState.CANCELLED.value, archive, BuildState.NEEDS_BUILD.value),
+            )
+            db.execute(
+                "UPDATE build SET cancelled=1 WHERE archive=? AND state IN (?,?)",
+                (archive, BuildState.BUILDING.value, BuildState.UPLOADING.value),
+            )
+
+    def requeue_interrupted(self) -> None:
+        """Queue again what was running when an engine died."""
+        with self._transaction() as db:
+            running = (BuildState.BUILDING.value, BuildState.UPLOADING.value)
+            db.execute(
+                "UPDATE build SET state=?, reason='the build was cancelled' "
+                "WHERE cancelled=1 AND state IN (?,?)",
+                (BuildState.CANCELLED.value, *running),
+            )
+            db.execute(
+                "DELETE FROM build WHERE NOT EXISTS (SELECT 1 FROM source AS s "
+                "WHERE s.archive=build.archive AND s.name=build.source AND s.version=build.version)"
+            )
+            db.execute(
+                "UPDATE build SET state=?, ready_at=? WHERE state IN (?,?)",
+                (BuildState.NEEDS_BUILD.value, time.time(), *running),
+            )
+
+    def empty(self, archive: str) -> None:
+        """Remove all packages and the ended builds; running ones go when they have ended."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM source WHERE archive=?", (archive,))
+            db.execute("DELETE FROM binary WHERE archive=?", (archive,))
+            running = (BuildState.BUILDING.value, BuildState.UPLOADING.value)
+            db.execute("DELETE FROM build WHERE archive=? AND state NOT IN (?,?)", (archive, *running))
+
+    def forget_build(self, build_id: str) -> None:
+        """Remove a build record."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM build WHERE id=?", (build_id,))
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._path, timeout=30, isolation_level=None)
+
+    def _query(self, query: str, *values: str) -> list[tuple[str, ...]]:
+        with closing(self._connect()) as connection:
+            return connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with closing(self._connect()) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+
+def _read(rows: Iterable[tuple[str, ...]], row: type[Row]) -> list[Row]:
+    return [row(*values) for values in rows]
+
+
+def _insert(db: sqlite3.Connection, table: str, row: SourceRow | BinaryRow | BuildRow) -> None:
+    marks = ",".join("?" * len(fields(row)))
+    db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", astuple(row))  # noqa: S608
+
+
+def _drop(db: sqlite3.Connection, archive: str, source: str) -> None:
+    db.execute("DELETE FROM source WHERE archive=? AND name=?", (archive, source))
+    db.execute("DELETE FROM binary WHERE archive=? AND source=?", (archive, source))
+    db.execute("DELETE FROM build WHERE archive=? AND source=?", (archive, source))
+
+
+def _move(db: sqlite3.Connection, build_id: str, old: BuildState, new: BuildState, reason: str = "") -> bool:
+    changed = db.execute(
+        "UPDATE build SET state=?, reason=? WHERE id=? AND state=?", (new.value, reason, build_id, old.value)
+    )
+    return changed.rowcount == 1

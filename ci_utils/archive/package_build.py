@@ -1,0 +1,111 @@
+"""Builds one source package, as hostile as it may be, and hands out what it left.
+
+The source is unpacked and built inside the sandbox only: no network, an
+ordinary user without capabilities, nothing of the host but its files.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from ci_utils.archive.build_root import BUILD_DIRECTORY
+from ci_utils.errors import StageFailed
+from ci_utils.sandbox.sandbox import Bind, Overlay, Sandbox
+from ci_utils.sandbox.trees import writable_directory
+
+UNPACKING_FAILED = 100
+NOTHING_MADE = 101
+
+#: How much more than its packed source a build may need; it decides only memory or disk.
+UNPACKED_FACTOR = 60
+LEAST_MEMORY = 1 << 30
+
+_SCRIPT = f"""
+mkdir {BUILD_DIRECTORY}/package && cd {BUILD_DIRECTORY}/package || exit {UNPACKING_FAILED}
+dpkg-source --no-check -x "/run/source/$1" source || exit {UNPACKING_FAILED}
+cd source || exit {UNPACKING_FAILED}
+dpkg-buildpackage --build=binary --unsigned-source --unsigned-changes --root-command=fakeroot || exit
+cd ..
+cp -- *.changes *.buildinfo *.deb /run/results/ || exit {NOTHING_MADE}
+printf '\\n+%78s+\\n| %-76s |\\n+%78s+\\n\\n' '' 'Package contents' '' | sed '/^+/s/ /-/g'
+for package in *.deb; do
+    printf '%s\\n' "$package"; dpkg-deb --info "$package"; dpkg-deb --contents "$package"; echo
+done
+"""
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """The files of a source package, readable by everybody."""
+
+    dsc: Path
+    others: Sequence[Path]
+
+
+def build_package(
+    source: SourceFiles,
+    layers: Sequence[Path],
+    work: Path,
+    *,
+    log: BinaryIO,
+    parallel: int,
+    timeout: float,
+    cancelled: Callable[[], bool],
+) -> Path:
+    """Build `source` over `layers` (top one first) and return the directory of the results.
+
+    `work` is a private directory that the caller removes (with `remove_tree`).
+    Nothing in the results may be believed before it is checked. Raises
+    `StageFailed` with why it failed, `TimedOut`, `Cancelled`.
+    """
+    given = _given(source, work / "source")
+    results = writable_directory(work / "results")
+    upper = None if _fits_in_memory(source) else writable_directory(work / "upper")
+    sandbox = Sandbox(
+        Overlay(layers, upper=upper),
+        binds=[Bind(given, "/run/source"), Bind(results, "/run/results", read_only=False)],
+        unprivileged=True,
+    )
+    status = sandbox.run(
+        ["/bin/sh", "-c", _SCRIPT, "build", source.dsc.name],
+        log=log,
+        timeout=timeout,
+        cancelled=cancelled,
+        env={
+            "DEB_BUILD_OPTIONS": f"parallel={parallel}",
+            "SHELL": "/bin/sh",
+            "USER": "build",
+            "LOGNAME": "build",
+        },
+    )
+    if status == UNPACKING_FAILED:
+        raise StageFailed("its source does not unpack")
+    if status == NOTHING_MADE:
+        raise StageFailed("it made no binary packages")
+    if status:
+        raise StageFailed(f"dpkg-buildpackage ended with status {status}")
+    return results
+
+
+def _given(source: SourceFiles, directory: Path) -> Path:
+    directory.mkdir()
+    directory.chmod(0o755)
+    for path in (source.dsc, *source.others):
+        try:
+            os.link(path, directory / path.name)
+        except OSError:
+            shutil.copyfile(path, directory / path.name)
+    return directory
+
+
+def _fits_in_memory(source: SourceFiles) -> bool:
+    packed = sum(path.stat().st_size for path in source.others)
+    with Path("/proc/meminfo").open() as lines:
+        available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    # A tmpfs takes at most half of the memory.
+    return packed * UNPACKED_FACTOR + LEAST_MEMORY < available / 2
