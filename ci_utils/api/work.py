@@ -11,6 +11,7 @@ from ci_utils.api.resources import EngineMeta, EngineResource
 from ci_utils.api.tokens import Scope
 from ci_utils.hosting import ports
 from ci_utils.work_queue import requests
+from ci_utils.work_queue.models import WorkRequest
 
 
 class WorkMeta(EngineMeta):
@@ -33,9 +34,14 @@ class WorkResource(EngineResource):
     def check(self, data: Mapping[str, Any]) -> None:
         """Raise `InvalidRequest` for what a schema cannot say."""
 
+    def accept(self, data: Mapping[str, Any]) -> WorkRequest:
+        """Record the request; the same again is the one that is there."""
+        accepted, _ = requests.accept(self._meta.queue, data["progress_trigger"], data, broker=ports.broker())
+        return accepted
+
     def create(self, request: HttpRequest, data: Mapping[str, Any]) -> HttpResponse:
         self.check(data)
-        accepted, _ = requests.accept(self._meta.queue, data["progress_trigger"], data, broker=ports.broker())
+        accepted = self.accept(data)
         answer: dict[str, Any] = {"state": accepted.state, "progress_trigger": accepted.key}
         if accepted.ended:
             answer = {**answer, "exit": True, **(accepted.result or {})}
