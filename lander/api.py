@@ -1,0 +1,129 @@
+"""`execute_request`, `cancel_request` and `job`. Specification: chapter "Lander", "API"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import URLPattern, re_path
+from tastypie.utils import trailing_slash
+
+from ci_utils.api.resources import EngineMeta, EngineModelResource, principal_of_request
+from ci_utils.api.schema import (
+    ID,
+    ID_OR_TEXT,
+    LINE,
+    OPTIONAL_URL,
+    PACKAGE,
+    SERIES,
+    TRIGGER,
+    URL,
+    fields,
+    list_of,
+)
+from ci_utils.api.work import WorkMeta, WorkResource
+from ci_utils.hosting import ports
+from ci_utils.work_queue.models import WorkRequest
+from lander.domain import jobs
+from lander.domain.console import console_text
+from lander.models import ChildJob, MasterJob
+
+SUBTICKET = fields({"id": ID, "source": PACKAGE, "version": LINE}, {"artifacts": list_of(URL)})
+
+
+class ExecuteRequestResource(WorkResource):
+    """POST: land a ticket. Tickets are landed one after another, in the order they came.
+
+    `source_packages` are data-store URLs of all files of all sources;
+    `binary_packages` are added to the image and `remove_packages` removed;
+    `subtickets` says which of the ticket's subtickets brings which source.
+    """
+
+    class Meta(WorkMeta):
+        resource_name = "execute_request"
+        queue = jobs.QUEUE
+        create_schema = fields(
+            {
+                "ticket": ID_OR_TEXT,
+                "source_packages": list_of(URL, least=1),
+                "series": SERIES,
+                "progress_trigger": TRIGGER,
+            },
+            {
+                "binary_packages": list_of(PACKAGE),
+                "remove_packages": list_of(PACKAGE),
+                "base_image": LINE,
+                "cancel_url": OPTIONAL_URL,
+                "subtickets": list_of(SUBTICKET),
+                "private": {"type": "boolean"},
+            },
+        )
+
+    def accept(self, data: Mapping[str, Any]) -> WorkRequest:
+        return jobs.accept(data, broker=ports.broker())
+
+
+class CancelRequestResource(WorkResource):
+    """POST {"progress_trigger"}: stop the job of an `execute_request`; answers 202 and stops soon after."""
+
+    class Meta(WorkMeta):
+        resource_name = "cancel_request"
+        create_schema = fields({"progress_trigger": TRIGGER})
+
+    def create(self, request: HttpRequest, data: Mapping[str, Any]) -> HttpResponse:
+        job = jobs.cancel(data["progress_trigger"])
+        return JsonResponse({"progress_trigger": job.progress_trigger, "building": job.building}, status=202)
+
+
+class JobResource(EngineModelResource):
+    """Master jobs, newest first: who asked for what, how far it is, and what each stage left behind.
+
+    `building` says whether the job's work is still wanted (the address of a
+    job is the `cancel_url` of its stages); `job/ID/console/` is all that its
+    stages printed, as plain text.
+    """
+
+    class Meta(EngineMeta):
+        resource_name = "job"
+        queryset = MasterJob.objects.prefetch_related("stages")
+        list_allowed_methods = ["get"]
+        detail_allowed_methods = ["get"]
+        console_allowed_methods = ["get"]
+        excludes = ["private"]
+        filtering = {"ticket_id": ["exact"], "state": ["exact"], "progress_trigger": ["exact"]}
+        ordering = ["id", "created_at", "ended_at"]
+
+    def prepend_urls(self) -> list[URLPattern]:
+        pattern = rf"^{self._meta.resource_name}/(?P<pk>\d+)/console{trailing_slash()}$"
+        return [re_path(pattern, self.wrap_view("dispatch_console"), name="api_job_console")]
+
+    def dispatch_console(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        return self.dispatch("console", request, **kwargs)
+
+    def get_console(self, request: HttpRequest, *, pk: str, **_: Any) -> HttpResponse:
+        job = self.get_object_list(request).get(pk=pk)
+        text = console_text(job.stages.prefetch_related("console"))
+        return HttpResponse(text, content_type="text/plain; charset=utf-8")
+
+    def get_object_list(self, request: HttpRequest) -> QuerySet[MasterJob]:
+        return self._meta.queryset.visible_to(principal_of_request(request))  # type: ignore[no-any-return]
+
+    def dehydrate(self, bundle: Any) -> Any:
+        bundle.data["building"] = bundle.obj.building
+        bundle.data["console"] = f"{bundle.data['resource_uri']}console/"
+        bundle.data["stages"] = [_stage(child) for child in bundle.obj.stages.all()]
+        return bundle
+
+
+def _stage(child: ChildJob) -> dict[str, Any]:
+    return {
+        "stage": child.stage,
+        "state": child.state,
+        "message": child.message,
+        "parameters": child.parameters,
+        "result": child.result,
+        "started_at": child.started_at,
+        "ended_at": child.ended_at,
+    }

@@ -1,0 +1,85 @@
+"""What the stages do: ask a service and follow it, reserve, publish, release.
+
+Every act can be done again after a crash and then goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from ci_utils.clients.work import WorkClient
+from ci_utils.errors import Conflict, StageFailed, Unresponsive
+from ci_utils.work_queue.progress import follow
+from lander.domain.run import StageRun
+from lander.domain.services import Services
+
+Act = Callable[[Mapping[str, Any], StageRun], Mapping[str, Any]]
+
+PUBLISH_PATIENCE_SECONDS = 900
+
+
+def ask(client_of: Callable[[Services], WorkClient]) -> Act:
+    """The act of a stage that one of the services does: the service's result, or `StageFailed`."""
+
+    def act(request: Mapping[str, Any], run: StageRun) -> Mapping[str, Any]:
+        messages = follow(
+            run.services.broker,
+            request["progress_trigger"],
+            start=partial(client_of(run.services).start, request),
+            interval=run.services.progress_interval,
+            cancelled=run.cancelled,
+        )
+        for message in messages:
+            if message.get("exit"):
+                return _result(message, request)
+            if message.get("message"):
+                run.tell(message["message"], current=message.get("current"), total=message.get("total"))
+        raise Unresponsive(f"{request['progress_trigger']} ended without a result")
+
+    return act
+
+
+def reserve(request: Mapping[str, Any], run: StageRun) -> Mapping[str, Any]:
+    """Get an archive for the ticket; waits until one is free."""
+    call = partial(run.services.ppa_assigner.get_ppa, request["ticket_id"])
+    reserved = run.retry(call, waiting="waiting for a free archive")
+    run.console.write(f"{reserved['name']} is reserved")
+    return {"ppa_id": reserved["id"], "ppa": reserved["name"]}
+
+
+def publish(request: Mapping[str, Any], run: StageRun) -> Mapping[str, Any]:
+    """Copy the built sources to the destination, all or none."""
+    sources = [(source["source"], source["version"]) for source in request["sources"]]
+    run.tell(f"publishing {', '.join(f'{name} {version}' for name, version in sources)}")
+    run.retry(
+        lambda: run.services.archives.copy(sources, origin=request["ppa"], target=request["archive"]),
+        waiting="waiting for the archive to take the packages",
+        seconds=PUBLISH_PATIENCE_SECONDS,
+    )
+    return {"published": request["sources"], "archive": request["archive"]}
+
+
+def release(request: Mapping[str, Any], run: StageRun) -> Mapping[str, Any]:
+    """Give back whatever archive the ticket holds, even one whose reservation was never recorded."""
+    assigner, ticket_id = run.services.ppa_assigner, request["ticket_id"]
+    waiting = "waiting for the PPA assigner to take the archive back"
+    held = run.retry(lambda: assigner.list(ticket_id=ticket_id, state="reserved"), waiting=waiting)
+    for ppa in held:
+        try:
+            run.retry(partial(assigner.release, ppa["id"], ticket_id), waiting=waiting)
+        except Conflict as error:  # it was given back meanwhile
+            run.console.write(error.message)
+        run.console.write(f"{ppa['name']} is given back")
+    return {"released": [ppa["name"] for ppa in held]}
+
+
+def _result(message: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
+    """A service's last message without what it repeats of the request."""
+    result = {key: value for key, value in message.items() if key not in request}
+    state = result.pop("state", "")
+    del result["exit"]
+    if state != "COMPLETED":
+        raise StageFailed(str(result.pop("message", "") or "the service gives no reason"), result=result)
+    return result

@@ -1,0 +1,90 @@
+"""What the stages leave behind: files in the data store, linked at the ticket.
+
+Specification: chapter "Lander" ("archives the Jenkins console logs and the
+archived results of each job to the data store") and "Create artifact".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from ci_utils.data_store.port import DataStore
+from lander.domain.console import console_text
+from lander.domain.reporting import TicketReporter
+from lander.models import ChildJob
+
+BUILT = "Successfully built"
+
+#: Fields of results that hold URLs (one or a list), and the type that those files have at the ticket.
+TYPES = {
+    "url_list": "IMAGE",
+    "manifest": "LOGS",
+    "manifest_diff": "LOGS",
+    "logs": "LOGS",
+    "test_result_urls": "RESULTS",
+    "artifacts": "RESULTS",
+}
+
+
+def link_artifacts(
+    result: Mapping[str, Any], *, subtickets: Sequence[Mapping[str, Any]], reporter: TicketReporter
+) -> None:
+    """Attach the files of a stage's result to the ticket; a build's log to the subticket of its source."""
+    by_source = {subticket["source"]: subticket["id"] for subticket in subtickets}
+    linked = set()
+    for build in result.get("builds", []):
+        subticket_id = by_source.get(build["source"])
+        if build["log"] and subticket_id:
+            linked.add(build["log"])
+            reporter.artifact(
+                name=_name(build["log"]), reference=build["log"], type="LOGS", subticket_id=subticket_id
+            )
+    for url, kind in _urls(result):
+        if url not in linked:
+            linked.add(url)
+            name = result.get("image_name") if kind == "IMAGE" else None
+            reporter.artifact(name=name or _name(url), reference=url, type=kind)
+
+
+def archive_consoles(
+    children: Iterable[ChildJob], *, store: DataStore, reporter: TicketReporter
+) -> dict[str, str]:
+    """Keep console log and result of every stage that ran; the logs' URLs by stage."""
+    urls = {}
+    for child in children:
+        if child.started_at is None:
+            continue
+        outcome = {
+            "stage": child.stage,
+            "state": child.state,
+            "message": child.message,
+            "parameters": child.parameters,
+            "result": child.result,
+        }
+        urls[child.stage] = store.put_file(f"lander-{child.stage}.log", console_text([child]).encode())
+        kept = store.put_file(f"lander-{child.stage}.json", json.dumps(outcome, indent=2).encode())
+        for url in (urls[child.stage], kept):
+            reporter.artifact(name=_name(url), reference=url, type="LOGS")
+    return urls
+
+
+def failure_log(result: Mapping[str, Any]) -> str:
+    """The log that shows why a stage failed, if its result names one."""
+    for build in result.get("builds", []):
+        if build["state"] != BUILT and build["log"]:
+            return str(build["log"])
+    return str(next(iter(result.get("logs", [])), ""))
+
+
+def _urls(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for field, kind in TYPES.items():
+        value = result.get(field) or []
+        for url in [value] if isinstance(value, str) else value:
+            yield url, kind
+
+
+def _name(url: str) -> str:
+    return unquote(urlsplit(url).path.rpartition("/")[2])

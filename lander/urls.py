@@ -1,0 +1,3 @@
+from lander.api import CancelRequestResource, ExecuteRequestResource, JobResource
+
+RESOURCES = [ExecuteRequestResource(), CancelRequestResource(), JobResource()]
