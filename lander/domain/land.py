@@ -141,9 +141,7 @@ class _Landing:
             log.exception("%s: the result of %s is not as it should be", self._job, stage.name)
 
     def _end_subticket(self, subticket: Mapping[str, Any], message: str, result: Mapping[str, Any]) -> None:
-        states = [
-            build["state"] for build in result.get("builds", []) if build["source"] == subticket["source"]
-        ]
+        builds = [build for build in result.get("builds", []) if build["source"] == subticket["source"]]
         if builds and all(build["state"] == BUILT for build in builds):
             self._reporter.subticket(subticket["id"], step="200", status="1000", message="built")
         elif builds:

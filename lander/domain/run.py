@@ -46,10 +46,11 @@ class StageRun:
 
     def tell(self, message: str, *, current: int | None = None, total: int | None = None) -> None:
         """Print progress on the console and pass it on, `current` of `total` steps where known."""
-        self.console.write(f"{message} ({current} of {total})" if current and total else message)
+        line = f"{message} ({current} of {total})" if current and total else message
+        self.console.write(line)
         self.progress.status(message, current=current, total=total)
         if self.step:
-            self.reporter.progress(self.step, self.status, message)
+            self.reporter.progress(self.step, self.status, line)
 
     def cancelled(self) -> bool:
         """Whether the ticket was cancelled. Raises `Cancelled` when the lander goes down."""
