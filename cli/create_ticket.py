@@ -7,7 +7,7 @@ import contextlib
 import os
 import textwrap
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
@@ -31,15 +31,10 @@ def run(arguments: argparse.Namespace, client: TicketSystemClient, terminal: Ter
     uploads = check_uploads(arguments.sources)
     answer = client.create_bundle(_draft(arguments, uploads))
     ticket_id = int(answer["id"])
-    try:
+    with _cancelled_on(client, ticket_id, CIError, KeyboardInterrupt):
         _send_files(client, uploads, answer["sources"], terminal)
-        if not arguments.wait:
-            client.queue(ticket_id)
-    except (CIError, KeyboardInterrupt):
-        # Without all of its files, or refused with them, the ticket can never run.
-        with contextlib.suppress(CIError):
-            client.cancel(ticket_id)
-        raise
+    if not arguments.wait:
+        _queue(client, ticket_id, terminal)
     _tell(arguments, client, ticket_id, terminal)
     return follow(client, ticket_id, terminal) if arguments.follow else Exit.OK
 
@@ -92,6 +87,29 @@ def _send(client: TicketSystemClient, url: str, path: Path, progress: Progress) 
         except Unavailable:
             time.sleep(pause)
     client.upload(url, path, progress)
+
+
+def _queue(client: TicketSystemClient, ticket_id: int, terminal: Terminal) -> None:
+    try:
+        with _cancelled_on(client, ticket_id, InvalidRequest):
+            client.queue(ticket_id)
+    except Unavailable:
+        terminal.error(
+            f"ticket {ticket_id} has all its files; if it is not queued (ubuntu-ci status {ticket_id}), "
+            f"queue it with: ubuntu-ci update_ticket {ticket_id} --queue"
+        )
+        raise
+
+
+@contextlib.contextmanager
+def _cancelled_on(client: TicketSystemClient, ticket_id: int, *errors: type[BaseException]) -> Iterator[None]:
+    """Cancel the ticket on an error after which it can never run."""
+    try:
+        yield
+    except errors:
+        with contextlib.suppress(CIError):
+            client.cancel(ticket_id)
+        raise
 
 
 def _tell(

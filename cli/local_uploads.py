@@ -10,7 +10,7 @@ from pathlib import Path
 from ci_utils.errors import UploadRejected
 from ci_utils.source_package.changes import SourceChanges, read_changes
 from ci_utils.source_package.control import MAX_BYTES
-from ci_utils.source_package.dsc import check_files, file_problems, in_directory
+from ci_utils.source_package.dsc import check_dsc, file_problems, in_directory
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class LocalUpload:
     @property
     def dsc_text(self) -> str:
         """Its .dsc."""
-        return self.file(self.changes.dsc.name).read_text()
+        return self.file(self.changes.dsc.name).read_bytes().decode()
 
     @property
     def names(self) -> list[str]:
@@ -70,7 +70,7 @@ def _problems(upload: LocalUpload) -> list[str]:
     open_file = in_directory(upload.path.parent)
     problems = list(file_problems(upload.changes, open_file))
     if not problems:
-        check_files(upload.changes, open_file)
+        check_dsc(upload.changes, open_file)
     return problems
 
 

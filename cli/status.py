@@ -51,7 +51,7 @@ def _show_one(ticket: Ticket, terminal: Terminal) -> None:
             for entry in ticket.steps
             if entry.seconds is not None
         ),
-        *((artifact.type.lower(), artifact.url) for artifact in ticket.artifacts),
+        *((artifact.type.lower(), artifact.url) for artifact in ticket.artifacts if artifact.type != "SPU"),
     ]
     for name, value in rows:
         if value:

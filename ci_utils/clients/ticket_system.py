@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ci_utils.clients.base import ServiceClient
+from ci_utils.clients.base import TRANSFER_TIMEOUT_SECONDS, ServiceClient
 
 
 class TicketSystemClient(ServiceClient):
@@ -15,7 +15,8 @@ class TicketSystemClient(ServiceClient):
         """Make a ticket with its packages, uploads and subtickets, or nothing.
 
         `draft`: owner, title, description, bug_id, add_packages,
-        remove_packages, sources ([{"changes_name", "changes"}]). The answer has
+        remove_packages, private, sources
+        ([{"changes_name", "changes", "dsc"}]: texts). The answer has
         the ticket's id and, per source, the signed URLs that take its files.
         """
         return dict(self.post("bundle/", draft))
@@ -33,8 +34,9 @@ class TicketSystemClient(ServiceClient):
         self.patch(f"ticket/{ticket_id}/", fields)
 
     def queue(self, ticket_id: int) -> None:
-        """Hand a ticket with all its files to the engine."""
-        self.set_status(ticket_id, current_workflow_step="100", status="000")
+        """Hand a ticket to the engine, which first checks all its files: that can take a while."""
+        path, queued = f"updateticketstatus/{ticket_id}/", {"current_workflow_step": "100", "status": "000"}
+        self._json("PATCH", path, json=queued, timeout=TRANSFER_TIMEOUT_SECONDS)
 
     def set_status(self, ticket_id: int, **fields: Any) -> None:
         """Report where a ticket is: current_workflow_step, status, message, …"""

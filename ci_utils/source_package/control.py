@@ -19,6 +19,7 @@ MAX_FILES = 1000
 
 _FIELD = re.compile(r"([A-Za-z][A-Za-z0-9-]*):[ \t]*(.*)", re.ASCII)
 _FORBIDDEN = re.compile(r"[^\t\n\x20-\x7e\u00a0-\U0010ffff]")
+_WORD = re.compile(r"[^ \t]+")
 _DIGITS = re.compile(r"[0-9]{1,15}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
@@ -79,10 +80,10 @@ class Stanza:
     def _entries(self, field: str) -> dict[str, list[str]]:
         """The lines of a file list by the file name that ends each."""
         entries: dict[str, list[str]] = {}
-        lines = [line for line in self.require(field).split("\n") if line.strip()]
+        lines = [line for line in self.require(field).split("\n") if line]
         if len(lines) > MAX_FILES:
             raise UploadRejected(f"{self.filename} lists more than {MAX_FILES} files")
-        for words in (line.split() for line in lines):
+        for words in map(_WORD.findall, lines):
             name = words[-1]
             if not valid_file_name(name):
                 raise UploadRejected(f"{self.filename} lists {name[:80]!r}, which is not a plain file name")
@@ -108,17 +109,17 @@ def _read_fields(text: str, filename: str) -> dict[str, str]:
     fields: dict[str, list[str]] = {}
     value: list[str] = []
     for line in text.strip("\n").split("\n"):
-        if not line.strip():
+        if not line.strip(" \t"):
             raise UploadRejected(f"{filename} has more than one stanza, or an empty line inside it")
         if line[0] in " \t":
             if not fields:
                 raise UploadRejected(f"{filename} does not begin with a field")
-            value.append(line.strip())
+            value.append(line.strip(" \t"))
             continue
         match = _FIELD.fullmatch(line)
         if match is None:
             raise UploadRejected(f"{filename} has a line that is no field: {line[:40]!r}")
         if match[1].lower() in fields:
             raise UploadRejected(f"{filename} has its {match[1]} field twice")
-        value = fields[match[1].lower()] = [match[2].strip()]
+        value = fields[match[1].lower()] = [match[2].strip(" \t")]
     return {name: "\n".join(lines) for name, lines in fields.items()}

@@ -63,6 +63,11 @@ def check_files(changes: SourceChanges, open_file: OpenFile) -> SourceControl:
     """
     for problem in file_problems(changes, open_file):
         raise UploadRejected(problem)
+    return check_dsc(changes, open_file)
+
+
+def check_dsc(changes: SourceChanges, open_file: OpenFile) -> SourceControl:
+    """Check the .dsc of an upload, whose file has no problems, against the .changes, and return it."""
     with open_file(changes.dsc.name) as stream:
         dsc = parse_dsc(stream.read(MAX_BYTES + 1), changes.dsc.name)
     _compare(changes, dsc)

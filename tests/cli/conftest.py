@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from cli.main import main
 from tests.ci_utils.source_package.uploads import SigningKey
 from tests.cli.ticket_system import TOKEN, TicketSystem, running_ticket_system
 
+#: The command as it is installed, for tests that need a process of its own.
+UBUNTU_CI = Path(sys.executable).parent / "ubuntu-ci"
 UbuntuCI = Callable[..., int]
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from cli.exit_codes import Exit
 from tests.ci_utils.source_package.uploads import Upload
+from tests.cli.conftest import UBUNTU_CI
 from tests.cli.ticket_system import change
 
 
@@ -63,13 +66,9 @@ def test_errors_only_leaves_the_bare_number(ubuntu_ci, hello, capsys):
     assert capsys.readouterr() == ("7\n", "")
 
 
-def test_very_verbose_tells_requests_but_no_signature(ubuntu_ci, hello, capsys, monkeypatch):
-    import logging
-
-    monkeypatch.setattr(logging.root, "handlers", [])
-    monkeypatch.setattr(logging.root, "level", logging.root.level)
-    assert ubuntu_ci("create_ticket", "-v", "3", "-s", hello) == Exit.OK
-    err = capsys.readouterr().err
+def test_very_verbose_tells_requests_but_no_signature(system, hello):
+    command = [UBUNTU_CI, "-u", system.url, "create_ticket", "-v", "3", "-s", hello]
+    err = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     assert '"POST /api/v1/bundle/ HTTP/1.1" 201' in err
     assert "signature=…" in err
     assert "00ff" not in err
@@ -123,6 +122,13 @@ def test_a_ticket_refused_at_the_queue_does_not_linger(ubuntu_ci, system, hello)
     system.refuse["PATCH updateticketstatus/7/"] = (400, "the package nope of -a is not known")
     assert ubuntu_ci("create_ticket", "-s", hello) == Exit.REFUSED
     assert system.tickets[7]["status"] == "998"
+
+
+def test_a_ticket_that_may_be_queued_is_left_alone(ubuntu_ci, system, hello, capsys):
+    system.unavailable["PATCH updateticketstatus/7/"] = 1
+    assert ubuntu_ci("create_ticket", "-s", hello) == Exit.NO_ANSWER
+    assert system.tickets[7]["status"] == "000"
+    assert "ubuntu-ci update_ticket 7 --queue" in capsys.readouterr().err
 
 
 def test_a_file_is_sent_again_when_the_server_was_busy(ubuntu_ci, system, hello):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 
 import pytest
 
@@ -11,6 +10,7 @@ from ci_utils import errors
 from ci_utils.clients.credentials import save
 from cli.exit_codes import Exit, exit_of
 from cli.follow import duration
+from tests.cli.conftest import UBUNTU_CI
 from tests.cli.ticket_system import running_ticket_system
 
 
@@ -114,8 +114,7 @@ def test_a_wrong_setting_is_named(ubuntu_ci, monkeypatch, capsys):
 def test_a_reader_that_goes_away_is_no_error(system):
     for number in range(1, 200):
         system.add(number, title="x" * 4000)
-    code = "import sys; from cli.main import main; sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", code, "-v", "1", "-u", system.url, "status"]
+    command = [UBUNTU_CI, "-v", "1", "-u", system.url, "status"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()

@@ -40,7 +40,7 @@ def test_status_of_one_ticket_tells_everything(ubuntu_ci, system, capsys):
         message="hello failed to build",
         log_url="http://example.com/build.log",
         history=[change("100", 0), change("200", 1), change("999", 3)],
-        subtickets=[{"source_package_upload": upload, "artifacts": [log]}],
+        subtickets=[{"source_package_upload": upload, "artifacts": [log | {"type": "SPU"}, log]}],
     )
     assert ubuntu_ci("status", "3") == Exit.OK
     assert capsys.readouterr().out.splitlines() == [

@@ -90,6 +90,7 @@ def test_a_field_given_twice_is_refused():
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
+        ({"Version": "1\u20031"}, "is not a valid version"),
         ({"Source": "Hello"}, "is not a package name"),
         ({"Source": "hello (2.9)"}, "is not a package name"),
         ({"Version": "2.10/../4"}, "is not a valid version"),
@@ -104,7 +105,8 @@ def test_a_field_with_a_wrong_value_is_named(fields, sentence):
 
 
 @pytest.mark.parametrize(
-    "name", ["../hello_1.dsc", "/etc/passwd", ".hello_1", "-hello_1", "hello_\u202ecsd.1"]
+    "name",
+    ["../hello_1.dsc", "/etc/passwd", ".hello_1", "-hello_1", "hello_\u202ecsd.1", "x\u2003hello_1.dsc"],
 )
 def test_a_file_name_that_leaves_its_folder_is_refused(name):
     message = refusal(Upload(fields=entry(name)).changes())
