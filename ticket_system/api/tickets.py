@@ -12,6 +12,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, re_path
+from tastypie.fields import ListField
 from tastypie.utils import trailing_slash
 
 from ci_utils.api.resources import EngineMeta, EngineModelResource, principal_of_request
@@ -79,6 +80,9 @@ class TicketView(EngineModelResource):
 
     `?source=NAME` selects those that bring this source package.
     """
+
+    add_packages = ListField("add_packages")
+    remove_packages = ListField("remove_packages")
 
     def get_object_list(self, request: HttpRequest) -> QuerySet[Ticket]:
         tickets: QuerySet[Ticket] = super().get_object_list(request).visible_to(principal_of_request(request))
