@@ -44,7 +44,7 @@ def run_workers() -> int:
     from ci_utils.hosting import database  # noqa: PLC0415 -- settings are read on import
 
     database.prepare()
-    from ci_utils.hosting import threads  # noqa: PLC0415 -- needs Django to be set up
+    from ci_utils.hosting import ports, threads  # noqa: PLC0415 -- need Django to be set up
 
     stop = _stop_event()
     running = threads.made(stop)
@@ -52,6 +52,7 @@ def run_workers() -> int:
     print("Working", flush=True)  # noqa: T201 -- the line that says it is ready
     stop.wait()
     _join(running)
+    ports.close()
     return 0
 
 
@@ -83,6 +84,7 @@ def _serve(bound: socket.socket) -> int:
     stop.wait()
     log.info("stopping")
     _join(running)
+    ports.close()
     server.close()
     return 0
 

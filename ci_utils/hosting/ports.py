@@ -6,8 +6,11 @@ to the verbs of their domain, which know no adapter.
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from datetime import timedelta
-from functools import cache
+from functools import cache, wraps
+from typing import TypeVar
 
 from django.conf import settings
 
@@ -24,13 +27,30 @@ from ci_utils.image_store.port import ImageStore
 from ci_utils.work_queue.broker import Broker
 
 
+T = TypeVar("T")
+_making = threading.RLock()
+_to_close: list[Callable[[], None]] = []
+
+
+def _once(make: Callable[[], T]) -> Callable[[], T]:
+    """Make a port at its first use, once, however many threads ask at the same time."""
+    made = cache(make)
+
+    @wraps(make)
+    def port() -> T:
+        with _making:
+            return made()
+
+    return port
+
+
 def config() -> Config:
     """The settings of this process."""
     configured: Config = settings.UCI
     return configured
 
 
-@cache
+@_once
 def broker() -> Broker:
     """The message broker of UCI_BROKER."""
     return Broker(config().broker)
@@ -41,7 +61,7 @@ def lease() -> timedelta:
     return timedelta(seconds=config().lease)
 
 
-@cache
+@_once
 def data_stores() -> DataStores:
     """Where files are kept."""
     from ci_utils.data_store.local import LocalDataStores  # noqa: PLC0415 -- only where it is used
@@ -49,13 +69,13 @@ def data_stores() -> DataStores:
     return LocalDataStores(config().data_dir / "data-store", config().url, config().secret_key.encode())
 
 
-@cache
+@_once
 def mirror() -> Mirror:
     """The mirror of the series that tickets are built for."""
     return Mirror(config().data_dir / "cache" / "apt", config().series, config().mirror)
 
 
-@cache
+@_once
 def image_store() -> ImageStore:
     """Where images are kept."""
     from ci_utils.image_store.local import LocalImageStore  # noqa: PLC0415 -- only where it is used
@@ -63,13 +83,13 @@ def image_store() -> ImageStore:
     return LocalImageStore(config().data_dir / "images", f"{config().url}/images")
 
 
-@cache
+@_once
 def archives() -> Archives:
     """The pool of archives, the destination, and the farm that builds in them."""
     from ci_utils.archive.local import LocalArchives  # noqa: PLC0415 -- only where it is used
 
     settings = config()
-    return LocalArchives(
+    made = LocalArchives(
         settings.data_dir / "archives",
         mirror(),
         owner=settings.pool_owner,
@@ -77,10 +97,13 @@ def archives() -> Archives:
         pool_size=settings.pool_size,
         base_url=f"{settings.url}/archives",
         build_timeout=settings.build_timeout,
+        cache=settings.data_dir / "cache" / "builds",
     )
+    _to_close.append(made.close)
+    return made
 
 
-@cache
+@_once
 def compute() -> Compute:
     """Where machines are booted."""
     from ci_utils.compute.local import LocalCompute  # noqa: PLC0415 -- only where it is used
@@ -118,3 +141,9 @@ def image_builder() -> ImageBuilderClient:
 def test_runner() -> TestRunnerClient:
     """A client of the test runner."""
     return TestRunnerClient(config().service_url("test_runner"), config().service_token)
+
+
+def close() -> None:
+    """Stop what the ports of this process run in the background."""
+    while _to_close:
+        _to_close.pop()()
