@@ -23,7 +23,8 @@ def run(arguments: argparse.Namespace, client: TicketSystemClient, terminal: Ter
         raise InvalidRequest("there is nothing to change; give -t, -d, -b, -o or --queue")
     if fields:
         client.update_ticket(arguments.ticket, **fields)
-        terminal.say(f"ticket {arguments.ticket} has a new {', '.join(fields)}")
+        names = ", ".join(name.removesuffix("_id") for name in fields)
+        terminal.say(f"ticket {arguments.ticket} has a new {names}")
     if arguments.queue:
         client.queue(arguments.ticket)
         terminal.say(f"ticket {arguments.ticket} is queued")

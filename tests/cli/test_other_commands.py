@@ -76,6 +76,7 @@ def test_an_update_changes_only_what_is_given(ubuntu_ci, system, capsys):
     ticket = system.add(3)
     assert ubuntu_ci("update_ticket", 3, "-t", "New", "-b", "9", "-d", "", "-o", "bob@example.com") == Exit.OK
     assert (ticket["title"], ticket["bug_id"], ticket["owner"]) == ("New", "9", "bob@example.com")
+    assert capsys.readouterr().err == "ticket 3 has a new title, description, bug, owner\n"
     assert ticket["description"] == ""
     assert ticket["current_workflow_step"] == "000"
     assert system.requests == ["PATCH ticket/3/"]
