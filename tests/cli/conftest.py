@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from cli import create_ticket, follow
 from cli.main import main
-from tests.ci_utils.source_package.uploads import SigningKey
+from tests.ci_utils.source_package.uploads import SigningKey, throw_away_key
 from tests.cli.ticket_system import TOKEN, TicketSystem, running_ticket_system
 
 #: The command as it is installed, for tests that need a process of its own.
@@ -21,11 +20,8 @@ UbuntuCI = Callable[..., int]
 
 @pytest.fixture(scope="session")
 def key() -> Iterator[SigningKey]:
-    # Not below pytest's directory: a gpg-agent socket has a path of at most 107 bytes.
-    with tempfile.TemporaryDirectory(prefix="uci-gpg-", dir="/tmp") as directory:
-        signing = SigningKey(Path(directory) / "home", "Alice <alice@example.com>")
-        yield signing
-        signing.close()
+    with throw_away_key("Alice <alice@example.com>") as alice:
+        yield alice
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ci_utils.source_package.uploads import SigningKey
+from tests.ci_utils.source_package.uploads import SigningKey, throw_away_key
 
 
 @pytest.fixture(scope="session")
@@ -19,14 +19,12 @@ def gpg_homes() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def alice(gpg_homes: Path) -> Iterator[SigningKey]:
-    key = SigningKey(gpg_homes / "alice", "Alice <alice@example.com>")
-    yield key
-    key.close()
+def alice() -> Iterator[SigningKey]:
+    with throw_away_key("Alice <alice@example.com>") as key:
+        yield key
 
 
 @pytest.fixture(scope="session")
-def mallory(gpg_homes: Path) -> Iterator[SigningKey]:
-    key = SigningKey(gpg_homes / "mallory", "Mallory <mallory@example.com>")
-    yield key
-    key.close()
+def mallory() -> Iterator[SigningKey]:
+    with throw_away_key("Mallory <mallory@example.com>") as key:
+        yield key

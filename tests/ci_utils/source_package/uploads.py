@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +51,18 @@ class SigningKey:
 
     def close(self) -> None:
         subprocess.run(["gpgconf", "--homedir", str(self.home), "--kill", "all"], check=False)
+
+
+@contextmanager
+def throw_away_key(uid: str) -> Iterator[SigningKey]:
+    """A key whose home and agent are gone with the context."""
+    # Not below pytest's directory: a gpg-agent socket has a path of at most 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="uci-gpg-", dir="/tmp") as directory:
+        key = SigningKey(Path(directory) / "home", uid)
+        try:
+            yield key
+        finally:
+            key.close()
 
 
 @dataclass
