@@ -7,11 +7,12 @@ of the root in question, the mirror's lists and the lists of local archives.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
 
 from ci_utils.apt.mirror import DOWNLOAD_SECONDS, Mirror, apt_environment, replace_text
 from ci_utils.commands import run
@@ -20,7 +21,9 @@ from ci_utils.errors import ToolFailed, Unavailable
 _URI = re.compile(r"^'(\S+)' (\S+) (\d+) (\S+)$", re.MULTILINE)
 _REMOVED = re.compile(r"^The following packages will be REMOVED:\n((?:  .*\n)+)", re.MULTILINE)
 _UNMET = re.compile(r"(?:Depends|PreDepends|Conflicts): ([a-z0-9][a-z0-9+.:-]+(?: \([^)]*\))?)")
-_FRESH = ("-o", "Debug::NoLocking=true")
+#: Unlike with `file:`, apt treats packages from there as ones to be fetched.
+LOCAL = "copy:"
+_PLANNING = ("-o", "Debug::NoLocking=true", "-o", "Acquire::ForceHash=SHA256")
 
 
 class Unsatisfiable(Exception):
@@ -90,16 +93,26 @@ class Resolver:
         return self._plan(["build-dep", dsc.absolute()])
 
     def fetch(self, dsc: Path, plan: InstallPlan) -> list[Path]:
-        """The .debs of `plan` (made for `dsc`) as files of this host, downloaded and verified.
+        """The .debs of `plan` (made for `dsc`) as verified files, good until the next `fetch`.
 
-        Raises `Unavailable` if the mirror does not answer.
+        What comes from the mirror is kept for others; what comes from a local
+        archive is not, for it could bear the name of another package. Raises
+        `Unavailable` if the mirror does not answer.
         """
-        with self._mirror.locked():
-            try:
-                self._apt_get(["--download-only", "build-dep", dsc.absolute()], timeout=DOWNLOAD_SECONDS)
-            except ToolFailed as error:
-                raise Unavailable("the build dependencies cannot be fetched from the mirror") from error
-        return [self._file_of(package) for package in plan.packages]
+        fetched = self._directory / "fetched"
+        shutil.rmtree(fetched, ignore_errors=True)
+        (fetched / "partial").mkdir(parents=True)
+        shared = [package for package in plan.packages if not package.uri.startswith(LOCAL)]
+        for package in shared:
+            _link(self._mirror.debs_dir / package.filename, fetched / package.filename)
+        here = ["-o", f"Dir::Cache::archives={fetched}"]
+        try:
+            self._apt_get([*here, "--download-only", "build-dep", dsc.absolute()], timeout=DOWNLOAD_SECONDS)
+        except ToolFailed as error:
+            raise Unavailable("the build dependencies cannot be fetched from the mirror") from error
+        for package in shared:
+            _link(fetched / package.filename, self._mirror.debs_dir / package.filename)
+        return [fetched / package.filename for package in plan.packages]
 
     def refresh(self) -> None:
         """Take over the mirror's lists and read those of the local archives anew."""
@@ -107,7 +120,7 @@ class Resolver:
             (self._directory / name).mkdir(parents=True, exist_ok=True)
         self._take_lists()
         sources = "\n".join(
-            f"Types: deb\nURIs: file:{a.directory}\nSuites: {self._mirror.series}\n"
+            f"Types: deb\nURIs: {LOCAL}{a.directory}\nSuites: {self._mirror.series}\n"
             f"Components: main\nSigned-By: {a.keyring}\n"
             for a in self._archives
         )
@@ -153,7 +166,7 @@ class Resolver:
     def _plan(self, arguments: list[str | Path]) -> InstallPlan:
         nothing_downloaded = ["-o", f"Dir::Cache::archives={self._directory / 'none'}"]
         try:
-            printed = self._apt_get([*_FRESH, *nothing_downloaded, "--print-uris", *arguments])
+            printed = self._apt_get([*_PLANNING, *nothing_downloaded, "--print-uris", *arguments])
         except ToolFailed as error:
             unmet = _UNMET.search(error.output)
             raise Unsatisfiable(unmet[1] if unmet else "a package") from error
@@ -163,11 +176,16 @@ class Resolver:
             removed=[name.rstrip("*") for name in removed[1].split()] if removed else [],
         )
 
-    def _file_of(self, package: Package) -> Path:
-        if package.uri.startswith("file:"):
-            return Path(unquote(package.uri.removeprefix("file:")))
-        return self._mirror.debs_dir / package.filename
-
     def _apt_get(self, arguments: Sequence[str | Path], timeout: float = 120) -> str:
         printed = run(["apt-get", *arguments], env=apt_environment(self._config), timeout=timeout)
         return printed.decode(errors="replace")
+
+
+def _link(source: Path, target: Path) -> None:
+    """Have `source` at `target` too, if there is one and the target is free."""
+    try:
+        os.link(source, target)
+    except (FileNotFoundError, FileExistsError):
+        return
+    except OSError:
+        shutil.copyfile(source, target)

@@ -147,15 +147,19 @@ class ArchiveIndex:
                     (BuildState.NEEDS_BUILD.value, build.ready_at, archive, BuildState.DEPENDENCY_WAIT.value),
                 )
 
-    def finish_build(self, build: BuildRow, binaries: Sequence[BinaryRow]) -> bool:
-        """Record what a build made; False if the build was cancelled or its source has left."""
+    def add_binaries(self, build: BuildRow, binaries: Sequence[BinaryRow]) -> bool:
+        """Take what a build made into its archive; False if it was cancelled or its source has left."""
         with self._transaction() as db:
-            asked = db.execute("SELECT cancelled FROM build WHERE id=?", (build.id,)).fetchone()
-            if asked != (0,) or not _move(db, build.id, BuildState.UPLOADING, BuildState.BUILT):
-                return False
-            for row in binaries:
+            wanted = db.execute("SELECT 1 FROM build WHERE id=? AND cancelled=0", (build.id,)).fetchone()
+            for row in binaries if wanted else ():
                 _insert(db, "binary", row)
-        return True
+        return wanted is not None
+
+    def forget_binaries(self, archive: str, source: str) -> bool:
+        """Remove what an interrupted build of a source left; whether there was anything."""
+        with self._transaction() as db:
+            gone = db.execute("DELETE FROM binary WHERE archive=? AND source=?", (archive, source))
+        return gone.rowcount > 0
 
     def builds(self, archive: str) -> list[BuildRow]:
         """All build records of an archive."""

@@ -78,6 +78,7 @@ class PackageBuilder:
         source = self._tree.index.source(build.archive, build.source, build.version)
         if source is None:
             raise Cancelled("the source has left the archive")
+        self._forget_interrupted(build)
         work = directory / "work"
         files = self._source_files(build.archive, source)
         log.heading("Chroot", "chroot")
@@ -97,6 +98,13 @@ class PackageBuilder:
         (directory / built.buildinfo.name).write_bytes(built.buildinfo.read_bytes())
         self._publish(build, built)
         log.end("successful")
+        self._tree.index.move_build(build.id, BuildState.UPLOADING, BuildState.BUILT)
+
+    def _forget_interrupted(self, build: BuildRow) -> None:
+        """Take back what this build published if the engine died just before it said so."""
+        with self._tree.locked():
+            if self._tree.index.forget_binaries(build.archive, build.source):
+                self._tree.publish(build.archive, grace=0)
 
     def _current_root(self, log: BuildLog, cancelled: Check) -> BuildRoot:
         with self._preparing:
@@ -148,7 +156,7 @@ class PackageBuilder:
                     pool.take(package.path, row.filename, size=package.file.size, sha256=package.file.sha256)
             except (Mismatch, Conflict) as error:
                 raise StageFailed(f"its results cannot be accepted: {error}") from error
-            if not self._tree.index.finish_build(build, rows):
+            if not self._tree.index.add_binaries(build, rows):
                 raise Cancelled("the build was cancelled")
             self._tree.publish(build.archive)
 
