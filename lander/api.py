@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, re_path
+from tastypie.fields import DictField
 from tastypie.utils import trailing_slash
 
 from ci_utils.api.resources import EngineMeta, EngineModelResource, principal_of_request
@@ -85,6 +86,9 @@ class JobResource(EngineModelResource):
     stages printed, as plain text.
     """
 
+    parameters = DictField("parameters")
+    result = DictField("result", null=True)
+
     class Meta(EngineMeta):
         resource_name = "job"
         queryset = MasterJob.objects.prefetch_related("stages")
@@ -112,7 +116,7 @@ class JobResource(EngineModelResource):
 
     def dehydrate(self, bundle: Any) -> Any:
         bundle.data["building"] = bundle.obj.building
-        bundle.data["console"] = f"{bundle.data['resource_uri']}console/"
+        bundle.data["console"] = f"{bundle.data['resource_uri'].rstrip('/')}/console/"
         bundle.data["stages"] = [_stage(child) for child in bundle.obj.stages.all()]
         return bundle
 
