@@ -85,6 +85,11 @@ class _EngineBehaviour:
             name=name or f"api_dispatch_{request_type}",
         )
 
+    def get_resource_uri(self, *args: Any, **kwargs: Any) -> str:
+        """The address of an object or of the list, with the slash that the specification writes."""
+        uri: str = super().get_resource_uri(*args, **kwargs)  # type: ignore[misc]
+        return f"{uri.removesuffix('/')}/" if uri else uri
+
     def dispatch_schema(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """The fields of the resource, and the JSON Schemas of what it takes."""
         return self.dispatch("schema", request, **kwargs)
@@ -129,7 +134,7 @@ class _EngineBehaviour:
         response: HttpResponse = self.create_response(request, bundle)  # type: ignore[attr-defined]
         response.status_code = status
         if status == 201:
-            response["Location"] = self.get_resource_uri(obj)  # type: ignore[attr-defined]
+            response["Location"] = self.get_resource_uri(obj)
         return response
 
 
