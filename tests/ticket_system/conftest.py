@@ -22,7 +22,7 @@ class RecordingLander(LanderClient):
 
     def __init__(self) -> None:
         super().__init__("http://lander.example")
-        self.requests: dict[str, dict] = {}
+        self.requests: dict[str, dict[str, object]] = {}
         self.cancelled: list[str] = []
         self.error: CIError | None = None
 
@@ -68,21 +68,21 @@ def gpg_homes() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def alice_key(gpg_homes) -> Iterator[SigningKey]:
+def alice_key(gpg_homes: Path) -> Iterator[SigningKey]:
     key = SigningKey(gpg_homes / "alice", "Alice <alice@example.com>")
     yield key
     key.close()
 
 
 @pytest.fixture(scope="session")
-def mallory_key(gpg_homes) -> Iterator[SigningKey]:
+def mallory_key(gpg_homes: Path) -> Iterator[SigningKey]:
     key = SigningKey(gpg_homes / "mallory", "Mallory <mallory@example.com>")
     yield key
     key.close()
 
 
 @pytest.fixture
-def trusted(db, alice_key) -> SigningKey:
+def trusted(db: None, alice_key: SigningKey) -> SigningKey:
     """Alice's key, which the engine trusts."""
     from ticket_system.domain.uploaders import add_uploader
 

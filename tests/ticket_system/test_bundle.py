@@ -20,7 +20,7 @@ def nothing_is_made() -> bool:
 def refusal(response, status: int = 400) -> str:
     assert response.status_code == status, response.content
     assert nothing_is_made()
-    return response.json()["error"]
+    return str(response.json()["error"])
 
 
 def test_a_bundle_makes_ticket_subtickets_and_places_for_the_files(submission, nobody):

@@ -18,7 +18,7 @@ def refusal(submission, ticket_id: int, status: int = 400) -> str:
     assert response.status_code == status, response.content
     assert Ticket.objects.values().get(pk=ticket_id) == before
     assert not WorkRequest.objects.exists()
-    return response.json()["error"]
+    return str(response.json()["error"])
 
 
 def test_a_ticket_with_all_its_files_is_queued(submission):
@@ -94,8 +94,8 @@ def test_a_dsc_that_tells_another_story_is_refused(submission):
 
 def test_a_file_that_is_not_declared_is_named(submission):
     ticket_id = submission.uploaded()
-    stray = {"name": "hello_extra.tar.gz", "type": "SPU", "subticket": "/api/v1/subticket/1/"}
-    stray["subticket"] = Ticket.objects.get().subtickets.get().pk
+    subticket = Ticket.objects.get().subtickets.get().pk
+    stray = {"name": "hello_extra.tar.gz", "type": "SPU", "subticket": subticket}
     assert submission.client.post("subticketartifact/", stray).status_code == 201
     assert "hello_extra.tar.gz was uploaded, but" in refusal(submission, ticket_id)
 
