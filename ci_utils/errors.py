@@ -93,6 +93,8 @@ class ToolFailed(CIError):
     def __init__(self, message: str, *, output: str = "") -> None:
         super().__init__(message)
         self.output = output
+        if output:
+            self.add_note(output)  # a traceback in the log shows it, the message does not
 
 
 class TimedOut(CIError):
