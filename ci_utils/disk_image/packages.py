@@ -68,7 +68,7 @@ class Resolver:
         for name in ("lists/partial", "archives/partial", "parts"):
             (directory / name).mkdir(parents=True)
         for path in mirror.lists_dir.iterdir():
-            if path.is_file():
+            if path.is_file() and path.name != "lock":
                 (directory / "lists" / path.name).symlink_to(path)
         (directory / "parts" / "mirror.sources").write_text(mirror.sources_text())
         lines = [self._source_line(number, archive) for number, archive in enumerate(archives)]
