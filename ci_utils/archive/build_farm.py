@@ -39,11 +39,20 @@ RunBuild = Callable[[BuildRow, Callable[[], bool]], None]
 class BuildFarm:
     """Runs queued builds in threads of this process; `wake` is cheap and harmless."""
 
-    def __init__(self, lock_file: Path, index: ArchiveIndex, run_build: RunBuild, *, builders: int) -> None:
+    def __init__(
+        self,
+        lock_file: Path,
+        index: ArchiveIndex,
+        run_build: RunBuild,
+        *,
+        builders: int,
+        when_idle: Callable[[], None],
+    ) -> None:
         self._lock_file = lock_file
         self._index = index
         self._run_build = run_build
         self._builders = builders
+        self._when_idle = when_idle
         self._news = threading.Event()
         self._stopping = threading.Event()
         self._starting = threading.Lock()
@@ -85,6 +94,7 @@ class BuildFarm:
                         idle_since = time.monotonic()
                         self._start_builds(unfinished, queue, threads)
                     self._news.wait(POLL_SECONDS)
+            self._when_idle()
 
     def _start_builds(
         self, unfinished: list[BuildRow], queue: BuildQueue, threads: ThreadPoolExecutor

@@ -7,10 +7,10 @@ on and the present one is old, or when there is none.
 
 from __future__ import annotations
 
+import fcntl
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,11 +34,13 @@ _CUSTOMISE = (
 )
 
 
-@dataclass(frozen=True)
 class BuildRoot:
-    """A finished root; `id` names its contents."""
+    """A finished root, kept from being deleted until `release` or the end of the process."""
 
-    directory: Path
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._claim = (directory / "in-use").open("w")
+        fcntl.flock(self._claim, fcntl.LOCK_SH)
 
     @property
     def id(self) -> str:
@@ -60,26 +62,53 @@ class BuildRoot:
         """What is installed in it."""
         return self.path / "var/lib/dpkg/status"
 
+    def release(self) -> None:
+        """Say that no build of this process uses it any more."""
+        self._claim.close()
+
+    def used_alone(self) -> bool:
+        """Whether no other process builds in it."""
+        try:
+            fcntl.flock(self._claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        finally:
+            fcntl.flock(self._claim, fcntl.LOCK_SH)
+        return True
+
 
 def current_root(
     directory: Path, mirror: Mirror, *, log: BinaryIO, cancelled: Callable[[], bool]
 ) -> BuildRoot:
-    """The root to build in, made if need be (some 30 s); only one caller at a time.
+    """The root to build in, made if need be (some 30 s).
 
-    Older roots are deleted: no build may be running in them. Raises
-    `ToolFailed` if mmdebstrap fails, `Cancelled`, `TimedOut`.
+    Engines may share `directory`; roots that none uses and that are not the
+    newest are deleted. Raises `ToolFailed` if mmdebstrap fails, `Cancelled`,
+    `TimedOut`.
     """
     directory.mkdir(parents=True, exist_ok=True)
     directory.chmod(0o700)
-    wanted = mirror.fingerprint()
-    roots = sorted(directory.glob("*/root"), key=lambda path: path.parent.stat().st_mtime)
-    if roots and _serves(roots[-1].parent, wanted):
-        return BuildRoot(roots[-1].parent)
-    made = _make(directory, wanted, mirror, log, cancelled)
-    for old in directory.iterdir():
-        if old != made.directory:
-            remove_tree(old)
-    return made
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted = mirror.fingerprint()
+        roots = sorted(directory.glob("*/root"), key=lambda path: path.parent.stat().st_mtime)
+        finished = [path.parent for path in roots if not path.parent.name.startswith(".")]
+        if not finished or not _serves(finished[-1], wanted):
+            finished.append(_make(directory, wanted, mirror, log, cancelled))
+        current = BuildRoot(finished[-1])
+        for old in directory.iterdir():
+            if old.is_dir() and old != current.directory:
+                _remove_unused(old)
+    return current
+
+
+def _remove_unused(directory: Path) -> None:
+    root = BuildRoot(directory)
+    try:
+        if root.used_alone():
+            remove_tree(directory)
+    finally:
+        root.release()
 
 
 def _serves(root: Path, wanted: str) -> bool:
@@ -89,7 +118,7 @@ def _serves(root: Path, wanted: str) -> bool:
 
 def _make(
     directory: Path, fingerprint: str, mirror: Mirror, log: BinaryIO, cancelled: Callable[[], bool]
-) -> BuildRoot:
+) -> Path:
     scratch = writable_directory(directory / f".new-{secrets.token_hex(4)}")
     try:
         sources = scratch / "mirror.sources"
@@ -104,11 +133,10 @@ def _make(
                 f"the root that packages are built in cannot be made: mmdebstrap ended with status {status}"
             )
         (scratch / "layers").mkdir()
-        finished = scratch.rename(directory / f"{fingerprint}-{secrets.token_hex(4)}")
+        return scratch.rename(directory / f"{fingerprint}-{secrets.token_hex(4)}")
     except BaseException:
         remove_tree(scratch)
         raise
-    return BuildRoot(finished)
 
 
 def _mmdebstrap(series: str) -> list[str]:

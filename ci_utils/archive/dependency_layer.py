@@ -61,7 +61,10 @@ def dependency_layer(
         if sandbox.run(argv, log=log, timeout=timeout, cancelled=cancelled, env=env):
             raise StageFailed("its build dependencies do not install; the log says which")
         shutil.rmtree(debs)
-        scratch.rename(layer)
+        if layer.exists():  # another engine was faster
+            remove_tree(scratch)
+        else:
+            scratch.rename(layer)
     except BaseException:
         remove_tree(scratch)
         raise
@@ -69,7 +72,9 @@ def dependency_layer(
 
 
 def forget_old_layers(root: BuildRoot) -> None:
-    """Delete the layers that were not used for longest, and half-made ones; no build may be running."""
+    """Delete the layers that were not used for longest, and half-made ones, unless others build too."""
+    if not root.used_alone():
+        return
     layers = sorted(root.layers.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
     finished = [layer for layer in layers if not layer.name.startswith(".")]
     for layer in set(layers) - set(finished[:KEPT_LAYERS]):

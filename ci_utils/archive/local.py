@@ -41,8 +41,8 @@ class LocalArchives(Archives):
 
     `base_url` is where `root` is served: only `OWNER/NAME/{dists,pool,key.*}`
     may be. `builders` builds run at once (default: half the processors).
-    `cache` keeps build roots and layers; it may be shared between engines that
-    do not run at the same time (default: below `root`).
+    `cache` keeps build roots and layers; engines may share it (default: beside
+    the mirror's lists).
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class LocalArchives(Archives):
         self._builder = PackageBuilder(
             self._tree,
             mirror,
-            cache or self._tree.state / "roots",
+            cache or mirror.directory / "build-roots",
             destination=self._tree.reference(destination),
             timeout=build_timeout,
             parallel=max(1, processors // builders),
@@ -82,6 +82,7 @@ class LocalArchives(Archives):
                 build, cancelled, stopping=lambda: self._farm.stopping
             ),
             builders=builders,
+            when_idle=self._builder.release_root,
         )
 
     def close(self) -> None:

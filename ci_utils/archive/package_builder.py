@@ -52,6 +52,12 @@ class PackageBuilder:
         """Where the log of a build and what else is kept of it lie."""
         return self._tree.state / "builds" / build_id
 
+    def release_root(self) -> None:
+        """Let go of the root, so that the next build may take a newer one; none may be running."""
+        if self._root:
+            self._root.release()
+            self._root = None
+
     def run(self, build: BuildRow, cancelled: Check, *, stopping: Check) -> None:
         """Do a build and record how it ended; raises `DependenciesMissing` if it cannot start."""
         directory = self.directory(build.id)
