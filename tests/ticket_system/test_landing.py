@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ci_utils.errors import Cancelled, InvalidRequest, Unavailable
+from ci_utils.errors import Cancelled, Conflict, InvalidRequest, Unavailable
 from ticket_system.domain import landing
 from ticket_system.models import Ticket
 
@@ -117,6 +117,16 @@ def test_a_ticket_in_work_ends_when_the_lander_reports_it(submission, lander, se
     again = submission.client.post(f"ticket/{ticket_id}/cancel/", {})
     assert again.status_code == 409
     assert "nothing to cancel" in again.json()["error"]
+
+
+def test_a_ticket_that_is_published_already_cannot_be_cancelled(submission, lander, service):
+    ticket_id = submission.queued()
+    landing.hand_over(ticket_id=ticket_id, lander=lander, stopped=never)
+    service.patch(f"updateticketstatus/{ticket_id}/", {"current_workflow_step": "500"})
+    lander.error = Conflict("it is too late to cancel it")
+    response = submission.client.post(f"ticket/{ticket_id}/cancel/", {})
+    assert (response.status_code, response.json()) == (409, {"error": "it is too late to cancel it"})
+    assert Ticket.objects.get().cancel_requested_at is None
 
 
 def test_a_cancellation_that_the_lander_cannot_hear_is_passed_on_later(submission, lander):

@@ -81,7 +81,7 @@ def fail(*, ticket_id: int, message: str) -> None:
 
 
 def cancel_ticket(*, ticket_id: int, by: Principal, lander: LanderClient) -> Ticket:
-    """Stop a ticket that has not ended (`Conflict` if it has).
+    """Stop a ticket; `Conflict` if it has ended or the lander says that it is too late.
 
     One that is new or waits in the queue ends at once; one in work ends when
     the lander reports it.
@@ -93,33 +93,9 @@ def cancel_ticket(*, ticket_id: int, by: Principal, lander: LanderClient) -> Tic
             raise Conflict(f"{ticket} has ended ({ticket.step.label}) already; there is nothing to cancel")
         ticket.cancel_requested_at = ticket.cancel_requested_at or timezone.now()
         ticket.save()
-    pass_on_cancellation(ticket, lander=lander)
+    _pass_on(ticket, lander=lander)
     ticket.refresh_from_db()
     return ticket
-
-
-def pass_on_cancellation(ticket: Ticket, *, lander: LanderClient) -> None:
-    """Tell the lander that a ticket is not wanted any more; harmless if it is, or if told before."""
-    if not ticket.cancel_requested_at:
-        return
-    known = False
-    if ticket.step is not WorkflowStep.NEW:
-        try:
-            lander.cancel(work_key(ticket.pk))
-            known = True
-        except NotFound:
-            pass
-        except CIError as error:
-            log.warning("the cancellation of %s is passed on later: %s", ticket, error)
-            return
-    with transaction.atomic():
-        ticket = locked_ticket(ticket.pk)
-        begun = ticket.step is not WorkflowStep.NEW and (ticket.status == Status.RUNNING or _in_stage(ticket))
-        if not ticket.step.final and not (known and begun):
-            move_ticket(
-                ticket,
-                Report(step=WorkflowStep.FAILED, status=Status.CANCELLED, message="the ticket was cancelled"),
-            )
 
 
 def pass_on_cancellations(*, lander: LanderClient) -> None:
@@ -128,8 +104,42 @@ def pass_on_cancellations(*, lander: LanderClient) -> None:
         pass_on_cancellation(ticket, lander=lander)
 
 
-def _in_stage(ticket: Ticket) -> bool:
-    return int(ticket.step) > int(WorkflowStep.QUEUED)
+def pass_on_cancellation(ticket: Ticket, *, lander: LanderClient) -> None:
+    """Tell the lander if a ticket is not wanted any more; harmless if it was told before."""
+    if ticket.cancel_requested_at:
+        try:
+            _pass_on(ticket, lander=lander)
+        except Conflict as error:
+            log.warning("%s is not cancelled: %s", ticket, error)
+
+
+def _pass_on(ticket: Ticket, *, lander: LanderClient) -> None:
+    known = False
+    if ticket.step is not WorkflowStep.NEW:
+        try:
+            lander.cancel(work_key(ticket.pk))
+            known = True
+        except NotFound:
+            pass
+        except Conflict:
+            Ticket.objects.open().filter(pk=ticket.pk).update(cancel_requested_at=None)
+            raise
+        except CIError as error:
+            log.warning("the cancellation of %s is passed on later: %s", ticket, error)
+            return
+    with transaction.atomic():
+        ticket = locked_ticket(ticket.pk)
+        if not ticket.step.final and not (known and _begun(ticket)):
+            move_ticket(
+                ticket,
+                Report(step=WorkflowStep.FAILED, status=Status.CANCELLED, message="the ticket was cancelled"),
+            )
+
+
+def _begun(ticket: Ticket) -> bool:
+    """Whether the lander works on the ticket: then it is the lander that ends it."""
+    waiting = ticket.step is WorkflowStep.QUEUED and ticket.status == Status.WAITING
+    return not waiting and ticket.step is not WorkflowStep.NEW
 
 
 def _landing_subticket(subticket: SubTicket) -> dict[str, Any]:
