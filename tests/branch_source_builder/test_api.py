@@ -47,7 +47,8 @@ def test_a_request_is_accepted_built_and_its_end_told_to_who_asks_again(service,
 
 def test_messages_repeat_the_parameters_and_end_with_the_logs(service, request_body, archives):
     archives.outcome["hello"] = (BuildState.FAILED, "")
-    with ports.broker().progress("lander-1-build") as mailbox:
+    request_body["progress_trigger"] = "told-messages"
+    with ports.broker().progress("told-messages") as mailbox:
         service.post("build_source/", request_body)
         _work()
         messages: list[Any] = [mailbox.read(5)]
@@ -56,7 +57,7 @@ def test_messages_repeat_the_parameters_and_end_with_the_logs(service, request_b
     assert {message["state"] for message in messages} == {"WAITING", "STATUS", "FAILED"}
     for message in messages:
         assert message["source_packages"] == request_body["source_packages"]
-        assert (message["ppa"], message["progress_trigger"]) == (PPA, "lander-1-build")
+        assert (message["ppa"], message["progress_trigger"]) == (PPA, "told-messages")
     assert messages[-1]["message"] == "hello 2.10-4 failed to build on amd64"
     assert len(messages[-1]["logs"]) == 1
 
