@@ -19,12 +19,6 @@ from test_runner.domain.source_tree import SourceTree
 from test_runner.domain.workshop import WORK
 
 OUTPUT = "output"
-#: Tests that need no root run as this user of the machine.
-NORMAL_USER = "dep8"
-ADD_NORMAL_USER = (
-    f"id -u {NORMAL_USER} >/dev/null 2>&1 || "
-    f"useradd --create-home --user-group --shell /bin/bash {NORMAL_USER}"
-)
 #: What a throw-away machine offers to tests; what they need beyond that, they are skipped for.
 CAPABILITIES = ("isolation-container", "isolation-machine")
 READ_EVERY_SECONDS = 1.0
@@ -73,14 +67,13 @@ def run_autopkgtest(
 
 
 def _arguments(source: SourceTree, instance: Instance, timeout: float) -> list[str]:
-    as_user = [f"--setup-commands={ADD_NORMAL_USER}", f"--user={NORMAL_USER}"]
     return [
         "autopkgtest",
         f"--output-dir={WORK}/{OUTPUT}",
         "--no-built-binaries",
         "--needs-internet=skip",
         f"--timeout-test={timeout:.0f}",
-        *(as_user if instance.user == "root" else []),
+        f"--user={instance.ordinary_user}",
         source.tree,
         "--",
         "ssh",

@@ -30,6 +30,8 @@ SSH_CONFIG = f"""\
 IdentitiesOnly yes
 ProxyCommand /usr/bin/python3 -IS {DOOR}/connect.py {DOOR}/socket
 ProxyUseFdpass yes
+ServerAliveInterval 30
+ServerAliveCountMax 10
 """
 
 

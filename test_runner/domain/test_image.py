@@ -141,6 +141,8 @@ class _Run:
         for tree in trees:
             self.report(f"testing {tree.name}", current=first - 1, total=total)
             found.append(self._test_source(instance, tree, first, total))
+            if found[-1].machine_failure:
+                break
             first += len(tree.tests.names)
         return found
 
@@ -193,7 +195,7 @@ def _judge(artifacts: Artifacts, found: Sequence[SourceResult], runs_on: str) ->
     if broken:
         raise StageFailed(
             f"the machine under test failed while the tests of {broken.source} ran "
-            f"({broken.machine_failure}); that says nothing of the package itself",
+            f"({broken.machine_failure}); that is no result of a test",
             result=result,
         )
     raise StageFailed(_failure_sentence(failed), result=result)

@@ -21,7 +21,7 @@ from ci_utils.sandbox.sandbox import Bind, Directory, Sandbox
 from ci_utils.sandbox.trees import writable_directory
 
 #: The working directory as the programs see it.
-WORK = "/work"
+WORK = "/srv/tests"
 HOME = f"{WORK}/home"
 USER = "tests"
 LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")

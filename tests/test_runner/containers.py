@@ -30,6 +30,7 @@ mkdir -p /run/sshd
 cp /run/keys/host /etc/ssh/test_host_key
 chmod 600 /etc/ssh/test_host_key
 cp /run/keys/identity.pub /etc/ssh/test_authorized_keys
+useradd --create-home --shell /bin/bash tester
 cp /run/keys/sshd_config /etc/ssh/test_sshd_config
 """
 
@@ -38,6 +39,7 @@ class Container(Instance):
     """One container; every connection finds the same file system."""
 
     user = "root"
+    ordinary_user = "tester"
     runs_on = "container"
 
     def __init__(self, root: Path, identity: Path, port: int) -> None:
@@ -68,7 +70,7 @@ class ContainerCompute(Compute):
         image_id: str,
         *,
         name: str,
-        needs: TestbedNeeds = TestbedNeeds(),
+        needs: TestbedNeeds = TestbedNeeds(),  # noqa: B008 -- as the port has it; it is frozen
         timeout: float,
         cancelled: Callable[[], bool],
     ) -> Iterator[Instance]:
