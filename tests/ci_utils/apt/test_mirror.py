@@ -1,0 +1,62 @@
+"""The engine's own apt against the mirror that this machine uses."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from ci_utils.apt.mirror import Mirror
+from ci_utils.errors import InvalidRequest, NotFound, Unavailable
+
+pytestmark = [pytest.mark.system]
+
+
+def test_unknown_binary_packages_are_named(mirror: Mirror):
+    assert mirror.knows_binaries(["bash", "hello", "no-such-package", "debhelper"]) == {"no-such-package"}
+
+
+def test_a_virtual_package_is_not_a_package(mirror: Mirror):
+    assert mirror.knows_binaries(["mail-transport-agent"]) == {"mail-transport-agent"}
+
+
+@pytest.mark.parametrize("name", ["foo:amd64", "foo=1.0", "-o", "", "Foo", "foo bar", "../foo"])
+def test_what_is_no_plain_name_is_refused(mirror: Mirror, name: str):
+    with pytest.raises(InvalidRequest, match="is not a package name"):
+        mirror.knows_binaries([name])
+
+
+def test_the_candidate_version_is_told(mirror: Mirror):
+    assert mirror.candidate_version("hello").startswith("2.")
+    assert mirror.candidate_version("no-such-package") == ""
+
+
+def test_a_source_is_fetched_with_all_its_files(mirror: Mirror, tmp_path: Path):
+    dsc = mirror.fetch_source("hello", tmp_path)
+    assert dsc.parent == tmp_path
+    assert dsc.name.startswith("hello_")
+    assert len(list(tmp_path.glob("hello_*.tar.*"))) >= 2
+
+
+def test_a_source_that_is_not_there_is_not_found(mirror: Mirror, tmp_path: Path):
+    with pytest.raises(NotFound, match="has no source package no-such-source"):
+        mirror.fetch_source("no-such-source", tmp_path)
+
+
+def test_a_dead_mirror_is_reported(tmp_path: Path):
+    dead = Mirror(tmp_path, "bookworm", "http://127.0.0.1:9/debian")
+    with pytest.raises(Unavailable, match="package lists of bookworm cannot be fetched"):
+        dead.refresh()
+
+
+def test_lists_are_fetched_once_by_many(mirror: Mirror):
+    before = (mirror.directory / "refreshed").stat().st_mtime_ns
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: mirror.refresh(24 * 3600), range(4)))
+    assert (mirror.directory / "refreshed").stat().st_mtime_ns == before
+
+
+def test_the_hosts_configuration_has_no_part_in_it(mirror: Mirror):
+    assert "/etc/apt/sources.list" not in mirror.policy("bash")
+    assert mirror.lists_dir.is_relative_to(mirror.directory)
