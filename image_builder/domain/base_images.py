@@ -20,7 +20,8 @@ from ci_utils.apt.mirror import Mirror, architecture
 from ci_utils.data_store.port import DataStores
 from ci_utils.disk_image import qcow2
 from ci_utils.disk_image.base import make_base_image
-from ci_utils.errors import Cancelled, NotFound
+from ci_utils.disk_image.cloud_image import import_cloud_image
+from ci_utils.errors import Cancelled, Conflict, NotFound
 from ci_utils.image_store.port import Image, ImageStore
 
 KIND = "base"
@@ -91,6 +92,21 @@ class BaseImages:
                 make_base_image(path, self._mirror, log=log, timeout=timeout, cancelled=cancelled)
                 return self._store.upload(name, path, properties=self._properties("mirror"), public=True)
 
+    def add(self, name: str, source: str, *, sha256: str, report: Callable[[str], None]) -> Image:
+        """Add a cloud image from a path or URL once its SHA-256 is checked.
+
+        Adding the same again does nothing; `Conflict` if the name stands for
+        another. Raises what `import_cloud_image` raises.
+        """
+        sha256 = sha256.lower()
+        with self._locked(_never), self._half_made() as path:
+            with contextlib.suppress(NotFound):
+                return _same(self.get(name), sha256)
+            report(f"reading {source}")
+            import_cloud_image(source, path, sha256=sha256)
+            properties = {**self._properties(source), "sha256": sha256}
+            return self._store.upload(name, path, properties=properties, public=True)
+
     def from_data_store(self, url: str, data_stores: DataStores) -> Image:
         """The base image at a URL of the data store; read into the image store the first time."""
         container, filename = data_stores.locate(url)
@@ -136,3 +152,9 @@ class BaseImages:
                         raise Cancelled("the work was cancelled") from None
                     time.sleep(RETRY_SECONDS)
             yield
+
+
+def _same(image: Image, sha256: str) -> Image:
+    if image.properties.get("sha256") != sha256:
+        raise Conflict(f"there is another base image {image.name}; remove it first or choose another name")
+    return image

@@ -1,8 +1,8 @@
-"""`uci-engine image base`: make, list and remove base images."""
+"""`uci-engine image base`: make, add, list and remove base images."""
 
 from __future__ import annotations
 
-import tempfile
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -22,24 +22,38 @@ class Command(BaseCommand):
         actions = base.add_subparsers(dest="action", required=True, metavar="ACTION")
         make = actions.add_parser("make", help="make one of the engine's series from the mirror")
         make.add_argument("name", nargs="?", metavar="NAME", help="default: the series and architecture")
+        add = actions.add_parser("add", help="add a cloud image (qcow2)")
+        add.add_argument("name", metavar="NAME")
+        add.add_argument("source", metavar="PATH|URL")
+        add.add_argument("--sha256", required=True, metavar="HEX", help="checksum that the image must have")
         actions.add_parser("list", help="list them")
         remove = actions.add_parser("remove", help="remove one")
         remove.add_argument("name", metavar="NAME")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        work_dir = ports.config().data_dir / "image-builds"
-        images = BaseImages(ports.image_store(), ports.mirror(), work_dir)
+        images = BaseImages(ports.image_store(), ports.mirror(), self._work_dir)
         action = getattr(self, f"_{options['action']}")
         action(images, options)
 
+    @property
+    def _work_dir(self) -> Path:
+        return ports.config().data_dir / "image-builds"
+
     def _make(self, images: BaseImages, options: dict[str, Any]) -> None:
-        with tempfile.TemporaryFile() as log:
+        self._work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self._work_dir / "base.log").open("wb") as log:
             image = images.make(
                 options["name"] or images.default_name,
                 log=log,
                 timeout=ports.config().image_timeout,
                 report=self.stdout.write,
             )
+        self.stdout.write(f"{image.name} is ready ({image.size // MIB} MiB)")
+
+    def _add(self, images: BaseImages, options: dict[str, Any]) -> None:
+        image = images.add(
+            options["name"], options["source"], sha256=options["sha256"], report=self.stdout.write
+        )
         self.stdout.write(f"{image.name} is ready ({image.size // MIB} MiB)")
 
     def _list(self, images: BaseImages, _: dict[str, Any]) -> None:
