@@ -65,14 +65,14 @@ class Engine:
         self.process = None
         return status
 
-    def command(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    def command(self, *arguments: str | Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         """Run an operator's command on the engine's data directory."""
         return subprocess.run(
             [VENV_BIN / "uci-engine", *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=timeout,
             check=False,
         )
 
