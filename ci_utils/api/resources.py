@@ -18,6 +18,7 @@ from tastypie.resources import ModelResource, Resource
 from tastypie.utils import trailing_slash
 
 from ci_utils.api.authentication import TokenAuthentication
+from ci_utils.api.paging import BoundedPaginator
 from ci_utils.api.schema import read_json
 from ci_utils.api.tokens import Principal
 from ci_utils.errors import CIError, InvalidRequest, NotFound
@@ -37,6 +38,7 @@ class EngineMeta:
     authentication = TokenAuthentication()
     authorization = ReadOnlyAuthorization()
     max_limit = 1000
+    paginator_class = BoundedPaginator
     schema_allowed_methods = ["get"]
     include_resource_uri = True
 
