@@ -6,13 +6,13 @@ import logging
 import time
 from typing import Any
 
-from django.db.utils import OperationalError
+from django.db import close_old_connections
 
 from ci_utils.errors import Cancelled, StageFailed
 from ci_utils.hosting import ports
 from ci_utils.work_queue.worker import Periodic, Task, Work
 from lander.domain.jobs import QUEUE
-from lander.domain.land import land
+from lander.domain.land import DATABASE_AWAY, land
 from lander.domain.services import Services
 from lander.models import MasterJob
 
@@ -41,8 +41,9 @@ def _landed(task: Task) -> MasterJob:
                 progress=task.progress,
                 stopping=task.cancelled,
             )
-        except OperationalError as error:
+        except DATABASE_AWAY as error:
             log.warning("%s: the database does not answer: %s", task.key, error)
+            close_old_connections()
         if task.cancelled():
             raise Cancelled("the lander goes down")
         time.sleep(RETRY_SECONDS)

@@ -18,5 +18,5 @@ def _clean() -> None:
 WORK: list[Work] = []
 PERIODIC = [
     Periodic("populate the pool", 600, _populate),
-    Periodic("clean archives", 5, _clean),
+    Periodic("clean archives", 2, _clean),
 ]

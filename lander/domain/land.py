@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.db.utils import OperationalError
+from django.db.utils import InterfaceError, OperationalError
 
 from ci_utils.errors import Cancelled, CIError, StageFailed
 from ci_utils.work_queue.progress import ProgressPublisher
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 State = ChildJob.State
 
+#: Then nothing can be recorded; the landing is done again and goes on.
+DATABASE_AWAY = (OperationalError, InterfaceError)
 UNEXPECTED = "the lander met an unexpected error; its log has the detail"
 
 
@@ -115,7 +117,7 @@ class _Landing:
             if self._stopping():
                 raise
             return State.ABORTED, CANCELLED, {}
-        except OperationalError:
+        except DATABASE_AWAY:
             raise
         except CIError as error:
             log.warning("%s: %s: %s", self._job, stage.name, error)

@@ -4,10 +4,12 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.db.utils import OperationalError
 
 from ci_utils.hosting import ports
 from ci_utils.work_queue.models import WorkRequest
-from ci_utils.work_queue.worker import Worker
+from ci_utils.work_queue.progress import ProgressPublisher
+from ci_utils.work_queue.worker import Task, Worker
 from lander import worker
 from lander.domain import jobs
 from lander.models import MasterJob
@@ -182,3 +184,21 @@ def test_the_worker_lands_requests_in_their_order_and_keeps_how_they_ended(servi
     assert (first.state, second.state) == ("COMPLETED", "FAILED")
     assert second.result is not None
     assert (second.result["message"], second.result["failed_stage"]) == ("no room", "image")
+
+
+def test_a_database_that_is_away_is_waited_for_and_the_landing_goes_on(job, services, monkeypatch):
+    monkeypatch.setattr(worker, "RETRY_SECONDS", 0)
+    monkeypatch.setattr(worker, "_services", lambda: services)
+    monkeypatch.setattr(worker, "close_old_connections", lambda: None)
+    accept = services.test_runner.start
+    answers = iter([OperationalError("the database is gone")])
+
+    def start(request):
+        for error in answers:
+            raise error
+        return accept(request)
+
+    monkeypatch.setattr(services.test_runner, "start", start)
+    task = Task(TRIGGER, PARAMETERS, 1, ProgressPublisher(ports.broker(), TRIGGER, {}), lambda: False)
+    assert worker.handle(task) == {"ticket": "12"}
+    assert len(services.image_builder.requests) == 1
