@@ -23,7 +23,9 @@ _REMOVED = re.compile(r"^The following packages will be REMOVED:\n((?:  .*\n)+)"
 _UNMET = re.compile(r"(?:Depends|PreDepends|Conflicts): ([a-z0-9][a-z0-9+.:-]+(?: \([^)]*\))?)")
 #: Unlike with `file:`, apt treats packages from there as ones to be fetched.
 LOCAL = "copy:"
-_PLANNING = ("-o", "Debug::NoLocking=true", "-o", "Acquire::ForceHash=SHA256")
+#: The locks belong to roots that others own; nothing is written there.
+_UNLOCKED = ("-o", "Debug::NoLocking=true")
+_STRONG_DIGESTS = ("-o", "Acquire::ForceHash=SHA256")
 
 
 class Unsatisfiable(Exception):
@@ -105,7 +107,7 @@ class Resolver:
         shared = [package for package in plan.packages if not package.uri.startswith(LOCAL)]
         for package in shared:
             _link(self._mirror.debs_dir / package.filename, fetched / package.filename)
-        here = ["-o", f"Dir::Cache::archives={fetched}"]
+        here = [*_UNLOCKED, "-o", f"Dir::Cache::archives={fetched}"]
         try:
             self._apt_get([*here, "--download-only", "build-dep", dsc.absolute()], timeout=DOWNLOAD_SECONDS)
         except ToolFailed as error:
@@ -166,7 +168,9 @@ class Resolver:
     def _plan(self, arguments: list[str | Path]) -> InstallPlan:
         nothing_downloaded = ["-o", f"Dir::Cache::archives={self._directory / 'none'}"]
         try:
-            printed = self._apt_get([*_PLANNING, *nothing_downloaded, "--print-uris", *arguments])
+            printed = self._apt_get(
+                [*_UNLOCKED, *_STRONG_DIGESTS, *nothing_downloaded, "--print-uris", *arguments]
+            )
         except ToolFailed as error:
             unmet = _UNMET.search(error.output)
             raise Unsatisfiable(unmet[1] if unmet else "a package") from error

@@ -102,7 +102,7 @@ def mount_binds_for_commands(plan: Plan, host: HostPaths) -> Plan:
 
 def _host_tree(plan: Plan, host: HostPaths) -> None:
     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    if plan.binds:
+    if plan.binds or plan.prepare:
         mount("tmpfs", HOST_BINDS, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
     _extras(plan, host)
 
