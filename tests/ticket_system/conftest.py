@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from ci_utils.clients.lander import LanderClient
 from ci_utils.data_store.local import LocalDataStores
 from ci_utils.errors import CIError, NotFound
 from ci_utils.hosting import ports
+from tests.ci_utils.source_package.conftest import alice as alice
+from tests.ci_utils.source_package.conftest import gpg_homes as gpg_homes
+from tests.ci_utils.source_package.conftest import mallory as mallory
 from tests.ci_utils.source_package.uploads import SigningKey
 from tests.ticket_system.archives import KnownArchives
 from tests.ticket_system.submission import Submission
@@ -60,34 +59,13 @@ def stores(monkeypatch, tmp_path) -> LocalDataStores:
     return stores
 
 
-@pytest.fixture(scope="session")
-def gpg_homes() -> Iterator[Path]:
-    # Not below pytest's directory: a gpg-agent socket has a path of at most 107 bytes.
-    with tempfile.TemporaryDirectory(prefix="uci-gpg-", dir="/tmp") as directory:
-        yield Path(directory)
-
-
-@pytest.fixture(scope="session")
-def alice_key(gpg_homes: Path) -> Iterator[SigningKey]:
-    key = SigningKey(gpg_homes / "alice", "Alice <alice@example.com>")
-    yield key
-    key.close()
-
-
-@pytest.fixture(scope="session")
-def mallory_key(gpg_homes: Path) -> Iterator[SigningKey]:
-    key = SigningKey(gpg_homes / "mallory", "Mallory <mallory@example.com>")
-    yield key
-    key.close()
-
-
 @pytest.fixture
-def trusted(db: None, alice_key: SigningKey) -> SigningKey:
+def trusted(db: None, alice: SigningKey) -> SigningKey:
     """Alice's key, which the engine trusts."""
     from ticket_system.domain.uploaders import add_uploader
 
-    add_uploader(alice_key.public())
-    return alice_key
+    add_uploader(alice.public())
+    return alice
 
 
 @pytest.fixture

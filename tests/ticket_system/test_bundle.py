@@ -61,8 +61,8 @@ def test_an_unsigned_changes_is_refused_by_name(submission):
     )
 
 
-def test_a_changes_signed_by_a_stranger_is_refused(submitter, trusted, mallory_key, stores):
-    message = refusal(Submission(submitter, mallory_key, stores).bundle())
+def test_a_changes_signed_by_a_stranger_is_refused(submitter, trusted, mallory, stores):
+    message = refusal(Submission(submitter, mallory, stores).bundle())
     assert "hello_2.10-4_source.changes is signed by the key" in message
     assert "does not trust" in message
 

@@ -71,9 +71,9 @@ def test_a_checksum_that_does_not_match_is_named(submission):
     )
 
 
-def test_a_changes_exchanged_after_the_bundle_is_verified_again(submission, mallory_key):
+def test_a_changes_exchanged_after_the_bundle_is_verified_again(submission, mallory):
     ticket_id = submission.bundle().json()["id"]
-    submission.key = mallory_key
+    submission.key = mallory
     for artifact in SubTicketArtifact.objects.all():
         store, name = submission.stores.locate(artifact.reference)
         store.put_file(name, submission.files(Upload())[name])

@@ -14,7 +14,7 @@ from ci_utils.data_store.port import DataStores
 from ci_utils.errors import InvalidRequest, NotFound
 from ci_utils.source_package.names import valid_file_name
 from ticket_system.domain.access import locked_ticket, require_change, require_new
-from ticket_system.domain.uploads import source_store
+from ticket_system.domain.uploads import new_source_store
 from ticket_system.models import SubTicket, SubTicketArtifact, TicketArtifact
 
 #: How long the files of a ticket may take to come in.
@@ -69,7 +69,7 @@ def add_upload_file(
         require_new(subticket.ticket)
         if not valid_file_name(file.name):
             raise InvalidRequest(f"name: {file.name[:80]!r} is not a plain file name")
-        store = source_store(subticket.ticket, stores)
+        store = new_source_store(subticket.ticket, stores)
         place = store.file_path(file.name)
         if file.reference not in ("", place):
             raise InvalidRequest(f"reference: {file.name} of this ticket belongs at {place}")

@@ -21,7 +21,7 @@ from ticket_system.domain.artifacts import UPLOAD_SECONDS
 from ticket_system.domain.packages import add_source_package, add_subticket, add_upload
 from ticket_system.domain.tickets import TicketDraft, create_ticket
 from ticket_system.domain.uploaders import keyring
-from ticket_system.domain.uploads import check_additions, check_sources, source_store
+from ticket_system.domain.uploads import check_additions, check_sources, new_source_store
 from ticket_system.models import SubTicket, SubTicketArtifact, Ticket
 
 
@@ -67,9 +67,7 @@ def create_bundle(
         check_additions(draft.add_packages, built=built, series=draft.series, archives=archives)
     with transaction.atomic():
         ticket = create_ticket(draft=draft, by=by)
-        store = source_store(ticket, stores)
-        # A container that a rolled back ticket of this number left may have been the other way.
-        store.change_container_visibility(public=not ticket.private)
+        store = new_source_store(ticket, stores)
         return ticket, [_expect(ticket, changes, store, by=by) for changes in uploads]
 
 

@@ -25,6 +25,16 @@ def source_store(ticket: Ticket, stores: DataStores) -> DataStore:
     return stores.open(f"ticket.{ticket.pk}", "sources", public=not ticket.private)
 
 
+def new_source_store(ticket: Ticket, stores: DataStores) -> DataStore:
+    """The same for a ticket that is being made: as visible as the ticket, whatever was there before.
+
+    A ticket whose making was rolled back leaves an empty container under a number that is used again.
+    """
+    store = source_store(ticket, stores)
+    store.change_container_visibility(public=not ticket.private)
+    return store
+
+
 def check_sources(sources: Collection[tuple[str, str]], *, archives: Archives) -> None:
     """Raise `UploadRejected` for a source that comes twice or is not newer than the published one."""
     published = {source.name: source.version for source in archives.sources(archives.destination())}
