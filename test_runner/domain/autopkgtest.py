@@ -76,7 +76,7 @@ def _arguments(source: SourceTree, instance: Instance, timeout: float) -> list[s
         f"--user={instance.ordinary_user}",
         source.tree,
         "--",
-        "ssh",
+        *("/usr/bin/python3", "-u", f"{DOOR}/virt_ssh.py"),
         "--hostname=machine",
         f"--login={instance.user}",
         f"--identity={DOOR}/key",

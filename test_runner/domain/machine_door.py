@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ci_utils.compute.port import Instance
 from ci_utils.sandbox.sandbox import Bind
-from test_runner.domain import machine_connection
+from test_runner.domain import machine_connection, virt_ssh
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 DOOR = "/run/machine"
 CONNECT_SECONDS = 30
 
+#: What the host's Python runs in the workshop.
+PROGRAMS = {machine_connection: "connect.py", virt_ssh: "virt_ssh.py"}
 SSH_CONFIG = f"""\
 IdentitiesOnly yes
 ProxyCommand /usr/bin/python3 -IS {DOOR}/connect.py {DOOR}/socket
@@ -47,7 +49,8 @@ def open_door(instance: Instance, directory: Path) -> Iterator[Bind]:
     shutil.copyfile(instance.identity, directory / "key")
     (directory / "key").chmod(0o444)
     (directory / "config").write_text(SSH_CONFIG)
-    shutil.copyfile(machine_connection.__file__, directory / "connect.py")
+    for program, name in PROGRAMS.items():
+        shutil.copyfile(str(program.__file__), directory / name)
     with _Door(instance, directory / "socket") as door:
         (directory / "socket").chmod(0o666)
         thread = threading.Thread(target=door.serve_forever, name="machine-door", daemon=True)
