@@ -73,6 +73,17 @@ def finish(request: WorkRequest, state: WorkRequest.State, result: Mapping[str, 
     )
 
 
+def storable(data: Any) -> Any:
+    """JSON data without the characters that a database refuses: results quote what hostile programs print."""
+    if isinstance(data, str):
+        return data.replace("\0", "\ufffd").encode(errors="replace").decode()
+    if isinstance(data, Mapping):
+        return {storable(key): storable(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [storable(value) for value in data]
+    return data
+
+
 def give_back(request: WorkRequest) -> None:
     """Put a request that could not be finished back at its place in the queue."""
     _held(request).update(state=State.QUEUED, leased_until_at=None)

@@ -139,7 +139,7 @@ class Worker:
         if outcome is None:
             requests.give_back(request)
             return
-        state, result = outcome
+        state, result = outcome[0], requests.storable(outcome[1])
         if requests.finish(request, state, result):
             progress.ended(state.value, result)
 

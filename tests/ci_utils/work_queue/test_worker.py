@@ -90,6 +90,15 @@ def test_a_failed_stage_keeps_its_logs_and_its_sentence(memory_broker: Broker) -
     assert (messages[-1]["state"], messages[-1]["exit"]) == ("FAILED", True)
 
 
+def test_a_result_that_quotes_what_no_database_stores_is_kept_all_the_same(memory_broker: Broker) -> None:
+    request, messages = do_one(
+        lambda task: {"results": [{"reason": "a\0b\ud800"}], "path": "\\u0000"}, memory_broker
+    )
+    expected = {"results": [{"reason": "a\ufffdb?"}], "path": "\\u0000"}
+    assert request.result == expected
+    assert messages[0]["results"] == expected["results"]
+
+
 def test_an_error_of_ours_fails_the_request_with_its_sentence(memory_broker: Broker) -> None:
     def handle(task: Task) -> Mapping[str, Any]:
         raise Unavailable("the archive does not answer")
