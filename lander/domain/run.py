@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from ci_utils.errors import Cancelled, CIError
 from ci_utils.work_queue.progress import ProgressPublisher
+from ci_utils.work_queue.requests import storable
 from lander.domain import jobs
 from lander.domain.console import Console
 from lander.domain.reporting import TicketReporter
@@ -46,6 +47,7 @@ class StageRun:
 
     def tell(self, message: str, *, current: int | None = None, total: int | None = None) -> None:
         """Print progress on the console and pass it on, `current` of `total` steps where known."""
+        message = storable(message)
         line = f"{message} ({current} of {total})" if current and total else message
         self.console.write(line)
         self.progress.status(message, current=current, total=total)

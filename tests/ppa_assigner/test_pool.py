@@ -81,7 +81,7 @@ def test_a_free_archive_and_an_unknown_one_cannot_be_released(populated):
     with pytest.raises(Conflict, match="is free"):
         pool.release(ppa_id=PPA.objects.get(name="ppa:local/ci_pool-001").pk)
     with pytest.raises(NotFound):
-        pool.release(ppa_id=99)
+        pool.release(ppa_id=10**9)
 
 
 def test_a_dirty_archive_is_cleaned_and_free_again(populated):
