@@ -33,9 +33,9 @@ def from_raw(source: Path, target: Path) -> None:
 def flatten(source: Path, target: Path, *, compress: bool = False) -> None:
     """Write `source` with all its backing files to `target` as one qcow2 file that stands alone.
 
-    `compress` makes it about half as large and some ten times slower to write.
+    `compress` makes it a third as large; QEMU reads such files since version 5.1.
     """
-    options = ["-c"] if compress else []
+    options = ["-c", "-W", "-o", "compression_type=zstd"] if compress else []
     run(
         ["qemu-img", "convert", "-f", "qcow2", "-O", "qcow2", *options, source, target],
         timeout=COPY_SECONDS,
