@@ -42,7 +42,7 @@ def test_the_examples_that_read(nobody, ticket, path):
 
 def test_the_examples_that_make_a_ticket(submitter, submission):
     made = submitter.post("ticket/", NEW_TICKET)
-    assert made["Location"].endswith("/api/v1/ticket/1/")
+    assert made["Location"].endswith(f"/api/v1/ticket/{made.json()['id']}/")
     source = submitter.post("sourcepackage/", {"name": "my-package"})
     upload = submitter.post("spu/", {"sourcepackage": source["Location"], "version": "1.0"})
     subticket = {
