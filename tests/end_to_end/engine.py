@@ -38,11 +38,12 @@ class Engine:
         return {**kept, "XDG_CONFIG_HOME": config, "UCI_DATA_DIR": str(self.data_dir), **self.settings}
 
     def start(self) -> None:
-        """Start it and wait for the line that says it serves."""
+        """Start it, again on the address it had, and wait for the line that says it serves."""
+        address = self.url.removeprefix("http://") or "127.0.0.1:0"
         begin = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [VENV_BIN / "uci-engine", "run", "--listen", "127.0.0.1:0"],
+                [VENV_BIN / "uci-engine", "run", "--listen", address],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
