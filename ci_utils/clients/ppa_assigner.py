@@ -26,6 +26,7 @@ class PPAAssignerClient(ServiceClient):
         except NotFound as error:
             raise NoFreeArchive(error.message) from None
 
-    def release(self, ppa_id: int, ticket_id: int) -> None:
-        """Give back an archive that this ticket holds; it is cleaned and becomes free."""
-        self.patch(f"ppa/{ppa_id}/", {"state": "dirty", "ticket_id": ticket_id})
+    def release(self, ppa_id: int, ticket_id: int | None = None) -> None:
+        """Give an archive back, if given only while this ticket holds it; it is cleaned and becomes free."""
+        holder = {} if ticket_id is None else {"ticket_id": ticket_id}
+        self.patch(f"ppa/{ppa_id}/", {"state": "dirty", **holder})

@@ -91,7 +91,7 @@ class Assigner(PPAAssignerClient):
         self.ppa.update(state="reserved", ticket_id=ticket_id)
         return dict(self.ppa)
 
-    def release(self, ppa_id: int, ticket_id: int) -> None:
+    def release(self, ppa_id: int, ticket_id: int | None = None) -> None:
         assert (ppa_id, ticket_id) == (self.ppa["id"], self.ppa["ticket_id"])
         self.ppa.update(state="dirty", ticket_id=None)
 
