@@ -219,12 +219,13 @@ _architecture = ""
 
 def apt_environment(config: Path) -> dict[str, str]:
     """An environment for apt's tools that read only `config`."""
-    proxies = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "LC_ALL": "C.UTF-8",
-        "APT_CONFIG": str(config),
-    } | proxies
+    path = os.environ.get("PATH", os.defpath)
+    return {"PATH": path, "LC_ALL": "C.UTF-8", "APT_CONFIG": str(config)} | proxy_environment()
+
+
+def proxy_environment() -> dict[str, str]:
+    """The variables that name the proxies of this host."""
+    return {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
 
 
 def replace_text(path: Path, text: str) -> None:

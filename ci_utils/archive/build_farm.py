@@ -132,7 +132,8 @@ class BuildFarm:
         except Exception:
             logger.exception("the build of %s %s broke off", build.source, build.version)
             reason = f"{build.source} {build.version} was not built because of an error in the engine"
-            self._index.move_build(build.id, BuildState.BUILDING, BuildState.FAILED, reason)
+            for running in (BuildState.BUILDING, BuildState.UPLOADING):
+                self._index.move_build(build.id, running, BuildState.FAILED, reason)
         finally:
             self._news.set()
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from ci_utils.apt.mirror import Mirror, host_options
+from ci_utils.apt.mirror import Mirror, host_options, proxy_environment
 from ci_utils.errors import ToolFailed
 from ci_utils.sandbox.plan import BUILD_ID
 from ci_utils.sandbox.sandbox import Bind, Host, Sandbox
@@ -126,8 +126,9 @@ def _make(
         sources.chmod(0o644)
         sandbox = Sandbox(Host(), network=True, binds=[Bind(scratch, "/mnt/new", read_only=False)])
         status = sandbox.run(
-            _mmdebstrap(mirror.series), log=log, timeout=TIMEOUT_SECONDS, cancelled=cancelled
-        )
+            _mmdebstrap(mirror.series),
+            log=log, timeout=TIMEOUT_SECONDS, cancelled=cancelled, env=proxy_environment(),
+        )  # fmt: skip
         if status:
             raise ToolFailed(
                 f"the root that packages are built in cannot be made: mmdebstrap ended with status {status}"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ci_utils.archive.build_root import BUILD_DIRECTORY
-from ci_utils.errors import StageFailed
+from ci_utils.errors import StageFailed, TimedOut
 from ci_utils.sandbox.sandbox import Bind, Overlay, Sandbox
 from ci_utils.sandbox.trees import writable_directory
 
@@ -25,6 +25,7 @@ NOTHING_MADE = 101
 UNPACKED_FACTOR = 60
 LEAST_MEMORY = 1 << 30
 
+ENVIRONMENT = {"SHELL": "/bin/sh", "USER": "build", "LOGNAME": "build"}
 _SCRIPT = f"""
 mkdir {BUILD_DIRECTORY}/package && cd {BUILD_DIRECTORY}/package || exit {UNPACKING_FAILED}
 dpkg-source --no-check -x "/run/source/$1" source || exit {UNPACKING_FAILED}
@@ -71,18 +72,16 @@ def build_package(
         binds=[Bind(given, "/run/source"), Bind(results, "/run/results", read_only=False)],
         unprivileged=True,
     )
-    status = sandbox.run(
-        ["/bin/sh", "-c", _SCRIPT, "build", source.dsc.name],
-        log=log,
-        timeout=timeout,
-        cancelled=cancelled,
-        env={
-            "DEB_BUILD_OPTIONS": f"parallel={parallel}",
-            "SHELL": "/bin/sh",
-            "USER": "build",
-            "LOGNAME": "build",
-        },
-    )
+    try:
+        status = sandbox.run(
+            ["/bin/sh", "-c", _SCRIPT, "build", source.dsc.name],
+            log=log,
+            timeout=timeout,
+            cancelled=cancelled,
+            env={"DEB_BUILD_OPTIONS": f"parallel={parallel}", **ENVIRONMENT},
+        )
+    except TimedOut:
+        raise TimedOut(f"it was still building after {timeout:g} seconds") from None
     if status == UNPACKING_FAILED:
         raise StageFailed("its source does not unpack")
     if status == NOTHING_MADE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,11 +20,13 @@ from ci_utils.archive.file_pool import Mismatch, pool_directory
 from ci_utils.archive.index import BinaryRow, BuildRow, SourceRow
 from ci_utils.archive.package_build import SourceFiles, build_package
 from ci_utils.archive.port import BuildState
-from ci_utils.errors import Cancelled, CIError, Conflict, StageFailed, TimedOut, Unavailable
+from ci_utils.errors import Cancelled, CIError, Conflict, StageFailed, TimedOut, ToolFailed, Unavailable
 from ci_utils.sandbox.trees import remove_tree
 
 LOG = "log"
 Check = Callable[[], bool]
+
+logger = logging.getLogger(__name__)
 
 
 class PackageBuilder:
@@ -176,6 +179,8 @@ class PackageBuilder:
             index.forget_build(build.id)
 
     def _record_failure(self, build: BuildRow, log: BuildLog, error: CIError, status: str) -> None:
+        if isinstance(error, ToolFailed):
+            logger.error("%s %s: %s\n%s", build.source, build.version, error.message, error.output)
         reason = f"{build.source} {build.version} failed to build: {error.message}"
         log.end(status, reason)
         for running in (BuildState.BUILDING, BuildState.UPLOADING):
