@@ -62,7 +62,7 @@ class ImageBuilderResource(EngineResource):
         list_allowed_methods = ["get"]
         detail_allowed_methods: list[str] = []
 
-    def base_urls(self) -> list[URLPattern]:
+    def prepend_urls(self) -> list[URLPattern]:
         return [
             re_path(
                 rf"^{self._meta.resource_name}/status{trailing_slash()}$",

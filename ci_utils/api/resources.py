@@ -7,6 +7,7 @@ of the service's domain; reads of models are tastypie's.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import FieldError, ObjectDoesNotExist
@@ -15,6 +16,7 @@ from django.urls import URLPattern, re_path
 from tastypie.authorization import ReadOnlyAuthorization
 from tastypie.exceptions import ImmediateHttpResponse, TastypieError
 from tastypie.resources import ModelResource, Resource
+from tastypie.serializers import Serializer
 from tastypie.utils import trailing_slash
 
 from ci_utils.api.authentication import TokenAuthentication
@@ -32,9 +34,17 @@ def error_response(error: CIError) -> JsonResponse:
     return response
 
 
+class EngineSerializer(Serializer):
+    """JSON whose times say that they are in UTC."""
+
+    def format_datetime(self, data: datetime) -> str:
+        return data.isoformat()
+
+
 class EngineMeta:
     """What every resource's Meta inherits."""
 
+    serializer = EngineSerializer(formats=["json"])
     authentication = TokenAuthentication()
     authorization = ReadOnlyAuthorization()
     max_limit = 1000
