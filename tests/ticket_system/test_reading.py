@@ -239,6 +239,12 @@ def test_every_state_has_a_name():
     assert [step for step in WorkflowStep if step.final] == [WorkflowStep.FAILED, WorkflowStep.COMPLETE]
 
 
+def test_times_say_that_they_are_in_utc(nobody):
+    (ticket,) = made()
+    assert nobody.get(f"ticket/{ticket.pk}/").json()["created_at"] == ticket.created_at.isoformat()
+    assert ticket.created_at.isoformat().endswith("+00:00")
+
+
 def test_titles_are_kept_as_they_are_written(submitter, nobody):
     title = "<script>alert('ä')</script> ☃"
     made_at = submitter.post("ticket/", TICKET | {"title": title})

@@ -34,7 +34,15 @@ def _file_of(data: Mapping[str, Any]) -> FileReport:
     return FileReport(name=data["name"], type=data["type"], reference=data.get("reference", ""))
 
 
-class SubTicketResource(EngineModelResource):
+class PartOfTicketResource(EngineModelResource):
+    """A part of tickets, seen by those who may see its ticket; Meta: `ticket_path`, the lookup to that."""
+
+    def get_object_list(self, request: HttpRequest) -> QuerySet[Any]:
+        parts: QuerySet[Any] = super().get_object_list(request)
+        return parts.filter(visible_to(principal_of_request(request), self._meta.ticket_path))
+
+
+class SubTicketResource(PartOfTicketResource):
     """`subticket/`: the parts of tickets."""
 
     ticket = ForeignKey(TicketResource, "ticket")
@@ -42,6 +50,7 @@ class SubTicketResource(EngineModelResource):
 
     class Meta(EngineMeta):
         resource_name = "subticket"
+        ticket_path = "ticket__"
         queryset = SubTicket.objects.select_related("ticket", "source_package_upload__sourcepackage")
         list_allowed_methods = ["get", "post"]
         detail_allowed_methods = ["get"]
@@ -56,10 +65,6 @@ class SubTicketResource(EngineModelResource):
         create_schema = fields(
             {"source_package_upload": uri_of("spu"), "ticket": uri_of("ticket")}, {"assignee": OWNER}
         )
-
-    def get_object_list(self, request: HttpRequest) -> QuerySet[SubTicket]:
-        subtickets: QuerySet[SubTicket] = super().get_object_list(request)
-        return subtickets.filter(visible_to(principal_of_request(request), "ticket__"))
 
     def dehydrate(self, bundle: Any) -> Any:
         bundle.data["step_name"] = bundle.obj.step.label
@@ -77,13 +82,14 @@ class SubTicketResource(EngineModelResource):
         return self.answer(request, subticket, status=201)
 
 
-class TicketArtifactResource(EngineModelResource):
+class TicketArtifactResource(PartOfTicketResource):
     """`ticketartifact/`: images, results and logs of tickets."""
 
     ticket = ForeignKey(TicketResource, "ticket")
 
     class Meta(EngineMeta):
         resource_name = "ticketartifact"
+        ticket_path = "ticket__"
         queryset = TicketArtifact.objects.select_related("ticket")
         list_allowed_methods = ["get", "post"]
         detail_allowed_methods = ["get"]
@@ -99,10 +105,6 @@ class TicketArtifactResource(EngineModelResource):
             }
         )
 
-    def get_object_list(self, request: HttpRequest) -> QuerySet[TicketArtifact]:
-        artifacts: QuerySet[TicketArtifact] = super().get_object_list(request)
-        return artifacts.filter(visible_to(principal_of_request(request), "ticket__"))
-
     def create(self, request: HttpRequest, data: Mapping[str, Any]) -> HttpResponse:
         artifact, created = add_ticket_artifact(
             ticket_id=number_of(data["ticket"]), file=_file_of(data), by=principal_of_request(request)
@@ -110,7 +112,7 @@ class TicketArtifactResource(EngineModelResource):
         return self.answer(request, artifact, status=201 if created else 200)
 
 
-class SubTicketArtifactResource(EngineModelResource):
+class SubTicketArtifactResource(PartOfTicketResource):
     """`subticketartifact/`: uploaded files (SPU), results and logs of subtickets.
 
     A new file of an upload is answered with `upload_url`, the signed URL that takes it by PUT.
@@ -120,6 +122,7 @@ class SubTicketArtifactResource(EngineModelResource):
 
     class Meta(EngineMeta):
         resource_name = "subticketartifact"
+        ticket_path = "subticket__ticket__"
         queryset = SubTicketArtifact.objects.select_related("subticket")
         list_allowed_methods = ["get", "post"]
         detail_allowed_methods = ["get"]
@@ -130,10 +133,6 @@ class SubTicketArtifactResource(EngineModelResource):
             {"name": NAME, "subticket": uri_of("subticket"), "type": {"enum": SubTicketArtifact.Type.values}},
             {"reference": URL},
         )
-
-    def get_object_list(self, request: HttpRequest) -> QuerySet[SubTicketArtifact]:
-        artifacts: QuerySet[SubTicketArtifact] = super().get_object_list(request)
-        return artifacts.filter(visible_to(principal_of_request(request), "subticket__ticket__"))
 
     def dehydrate(self, bundle: Any) -> Any:
         if hasattr(bundle.obj, "upload_url"):
