@@ -31,7 +31,8 @@ POLL_SECONDS = 0.2
 LOGIN_SECONDS = 30
 #: What a console says when the boot has failed for good.
 DEAD_END = re.compile(
-    rb"(Kernel panic - not syncing[^\r\n]*|No bootable device|grub rescue>|\(initramfs\) |"
+    rb"(Kernel panic - not syncing[^\r\n]*|No bootable device|\(initramfs\) |"
+    rb"grub rescue>|error: you need to load the kernel first|error: no such (?:device|partition)[^\r\n]*|"
     rb"You are in emergency mode|Failed to mount [^\r\n]*root)"
 )
 

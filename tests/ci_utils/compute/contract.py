@@ -26,14 +26,15 @@ class ComputeContract:
     """The inheriting module gives the module-scoped fixtures `compute`, `image_id` and `broken_image_id`."""
 
     @pytest.fixture(scope="class")
-    def instance(self, compute: Compute, image_id: str):
+    @classmethod
+    def instance(cls, compute: Compute, image_id: str):
         needs = TestbedNeeds(dependencies=["hello"])
         with compute.boot(
             image_id, name="contract", needs=needs, timeout=BOOT_SECONDS, cancelled=never
         ) as machine:
             yield machine
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def ssh(self, instance: Instance) -> Callable[[str], str]:
         return lambda command: ssh_to(instance, command)
 
