@@ -72,11 +72,20 @@ def archive_consoles(
 
 
 def failure_log(result: Mapping[str, Any]) -> str:
-    """The log that shows why a stage failed, if its result names one."""
+    """The log that shows why a stage failed, if its result names one: that of the build or tests that did."""
     for build in result.get("builds", []):
         if build["state"] != BUILT and build["log"]:
             return str(build["log"])
-    return str(next(iter(result.get("logs", [])), ""))
+    logs = [str(url) for url in result.get("logs", [])]
+    failed = sources_with_verdict(result, "failed")
+    of_failed = [url for url in logs if any(f"-{source}-" in _name(url) for source in failed)]
+    return next(iter(of_failed or logs), "")
+
+
+def sources_with_verdict(result: Mapping[str, Any], verdict: str) -> list[str]:
+    """The sources of a test result that were judged so: passed, failed, `no tests`."""
+    found = result.get("results", {}).get("sources", {})
+    return sorted(source for source, judged in found.items() if judged["verdict"] == verdict)
 
 
 def _urls(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,13 @@ from django.db.utils import InterfaceError, OperationalError
 from ci_utils.errors import Cancelled, CIError, StageFailed
 from ci_utils.work_queue.progress import ProgressPublisher
 from lander.domain import jobs
-from lander.domain.artifacts import BUILT, archive_consoles, failure_log, link_artifacts
+from lander.domain.artifacts import (
+    BUILT,
+    archive_consoles,
+    failure_log,
+    link_artifacts,
+    sources_with_verdict,
+)
 from lander.domain.console import Console
 from lander.domain.reporting import TicketReporter
 from lander.domain.run import CANCELLED, TICK_SECONDS, StageRun
@@ -30,6 +36,8 @@ State = ChildJob.State
 
 #: Then nothing can be recorded; the landing is done again and goes on.
 DATABASE_AWAY = (OperationalError, InterfaceError)
+#: What reading a result raises that lacks something; a ticket ends all the same.
+MALFORMED = (LookupError, TypeError, AttributeError)
 UNEXPECTED = "the lander met an unexpected error; its log has the detail"
 
 
@@ -139,7 +147,7 @@ class _Landing:
             link_artifacts(result, subtickets=self._subtickets, reporter=self._reporter)
             for subticket in self._subtickets if stage.name == "build" else []:
                 self._end_subticket(subticket, message, result)
-        except (LookupError, TypeError, AttributeError):
+        except MALFORMED:
             log.exception("%s: the result of %s is not as it should be", self._job, stage.name)
 
     def _end_subticket(self, subticket: Mapping[str, Any], message: str, result: Mapping[str, Any]) -> None:
@@ -153,12 +161,13 @@ class _Landing:
         """Archive the logs, tell the ticket system, and only then end the job."""
         consoles = self._archive_consoles()
         if failed is None:
-            self._reporter.end(current_workflow_step="1000", status="1000", message="")
-            jobs.end(self._job, MasterJob.State.SUCCESS, "", {})
+            message = self._reservation_about_tests()
+            self._reporter.end(current_workflow_step="1000", status="1000", message=message)
+            jobs.end(self._job, MasterJob.State.SUCCESS, message, {})
             return
         stage, child = failed
         aborted = child.state == State.ABORTED
-        log_url = failure_log(child.result) or consoles.get(stage.name, "")
+        log_url = self._log_of(child) or consoles.get(stage.name, "")
         self._reporter.end(
             current_workflow_step="999",
             status="998" if aborted else "999",
@@ -168,6 +177,20 @@ class _Landing:
         )
         state = MasterJob.State.ABORTED if aborted else MasterJob.State.FAILURE
         jobs.end(self._job, state, child.message, {"failed_stage": stage.name, "log_url": log_url})
+
+    def _log_of(self, child: ChildJob) -> str:
+        try:
+            return failure_log(child.result)
+        except MALFORMED:
+            return ""
+
+    def _reservation_about_tests(self) -> str:
+        """What the owner of a ticket that is published should know: a source without tests was not tested."""
+        try:
+            untested = sources_with_verdict(jobs.child_of(self._job, "test").result, "no tests")
+        except MALFORMED:
+            return ""
+        return f"published; without DEP-8 tests of its own: {', '.join(untested)}" if untested else ""
 
     def _archive_consoles(self) -> dict[str, str]:
         children = self._job.stages.prefetch_related("console")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def services(tmp_path: Path) -> Services:
         ppa_assigner=Assigner(),
         branch_source_builder=Builder(broker, BUILT),
         image_builder=ImageMaker(broker, IMAGE),
-        test_runner=Tester(broker, TESTED),
+        test_runner=Tester(broker, deepcopy(TESTED)),
         archives=MemoryArchives(),
         data_stores=LocalDataStores(tmp_path / "data-store", "http://127.0.0.1:8000", b"key"),
         broker=broker,

@@ -169,6 +169,31 @@ def test_the_log_of_the_build_that_failed_is_the_one_that_is_shown(landed, servi
     )
 
 
+def test_the_log_of_the_tests_that_failed_is_the_one_that_is_shown(landed, services):
+    logs = [
+        f"http://x/lander-1-test-{name}.log" for name in ("zlib-autopkgtest", "hello-autopkgtest", "console")
+    ]
+    judged = {"zlib": {"verdict": "passed"}, "hello": {"verdict": "failed"}}
+    services.test_runner.end = {
+        "state": "FAILED",
+        "message": "DEP-8 tests failed on the image: hello.smoke",
+        "logs": logs,
+        "results": {"passed": 1, "failed": 1, "sources": judged},
+    }
+    landed()
+    assert services.ticket_system.reports[-1]["log_url"] == logs[1]
+
+
+def test_a_published_ticket_says_which_sources_have_no_tests(landed, services):
+    services.test_runner.end["results"]["sources"] = {"hello": {"verdict": "no tests"}}
+    landed()
+    assert services.ticket_system.reports[-1] == {
+        "current_workflow_step": "1000",
+        "status": "1000",
+        "message": "published; without DEP-8 tests of its own: hello",
+    }
+
+
 def test_packages_that_are_not_higher_any_more_are_not_published(landed, services):
     services.archives.published[DESTINATION] = {"hello": "2.11-1"}
     job = landed()
@@ -327,10 +352,20 @@ def test_a_service_that_says_nothing_is_unresponsive(landed, services, monkeypat
     assert services.ppa_assigner.ppa["state"] == "dirty"
 
 
-def test_a_result_that_lacks_something_fails_the_next_stage_and_holds_nothing_up(landed, services):
-    services.branch_source_builder.end = {"state": "COMPLETED", "builds": [{"source": "hello"}]}
-    job = landed()
-    assert job.state == MasterJob.State.FAILURE
+@pytest.mark.parametrize(
+    ("stage", "end"),
+    [
+        ("build", {"state": "COMPLETED", "builds": [{"source": "hello"}]}),
+        ("build", {"state": "COMPLETED"}),
+        ("build", {"state": "FAILED", "builds": "none"}),
+        ("image", {"state": "FAILED", "logs": 7}),
+        ("test", {"state": "FAILED", "results": {"sources": {"hello": {}}}}),
+    ],
+)
+def test_a_result_that_lacks_something_holds_nothing_up(landed, services, stage, end):
+    _service(services, stage).end = end
+    assert landed().state == MasterJob.State.FAILURE
+    assert services.ticket_system.way[-1] == ("999", "999")
     assert services.ppa_assigner.ppa["state"] == "dirty"
 
 
