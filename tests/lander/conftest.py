@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ci_utils.clients.work import WorkClient
 from ci_utils.data_store.local import LocalDataStores
 from ci_utils.hosting import ports
 from ci_utils.work_queue.progress import ProgressPublisher
@@ -64,6 +65,21 @@ TESTED = {
     "logs": [f"{DATA}/ticket.12.test-runner/hello.log"],
     "results": {"passed": 1, "failed": 0, "skipped": 0},
 }
+#: Steps and states of a ticket that reaches its last stage.
+WAY = [("100", "000"), ("200", "100"), ("300", "100"), ("400", "100"), ("500", "100")]
+
+
+def states_of(job: MasterJob) -> dict[str, str]:
+    return dict(job.stages.values_list("stage", "state"))
+
+
+def service_of(services: Services, stage: str) -> Any:
+    clients: dict[str, WorkClient] = {
+        "build": services.branch_source_builder,
+        "image": services.image_builder,
+        "test": services.test_runner,
+    }
+    return clients[stage]
 
 
 @pytest.fixture(autouse=True)
