@@ -42,11 +42,12 @@ def ask(client_of: Callable[[Services], WorkClient]) -> Act:
 
 
 def reserve(request: Mapping[str, Any], run: StageRun) -> Mapping[str, Any]:
-    """Get an archive for the ticket; waits until one is free."""
+    """Get an archive for the ticket, waiting until one is free, and say where its packages go in the end."""
+    destination = run.retry(run.services.archives.destination, waiting="waiting for the destination archive")
     call = partial(run.services.ppa_assigner.get_ppa, request["ticket_id"])
     reserved = run.retry(call, waiting="waiting for a free archive")
     run.console.write(f"{reserved['name']} is reserved")
-    return {"ppa_id": reserved["id"], "ppa": reserved["name"]}
+    return {"ppa_id": reserved["id"], "ppa": reserved["name"], "archive": destination}
 
 
 def publish(request: Mapping[str, Any], run: StageRun) -> Mapping[str, Any]:

@@ -85,7 +85,6 @@ class _Landing:
             **self._job.parameters,
             "job_id": self._job.pk,
             "ticket_id": self._job.ticket_id,
-            "archive": self._services.archives.destination(),
             "cancel_url": f"{self._services.url}/api/v1/job/{self._job.pk}/",
         }
 
@@ -199,9 +198,9 @@ class _Landing:
                 f"ticket.{self._job.ticket_id}", "lander", public=not self._job.private
             )
             return archive_consoles(children, store=store, reporter=self._reporter)
-        except Cancelled:
+        except (Cancelled, *DATABASE_AWAY):
             raise
-        except (CIError, OSError):
+        except Exception:
             log.exception("%s: the console logs are not archived", self._job)
             return {}
 

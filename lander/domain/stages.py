@@ -90,7 +90,7 @@ def _work(parameters: Parameters, stage: str) -> dict[str, Any]:
 
 
 STAGES = (
-    Stage("reserve", _reserve, reserve, step="100", status="000", carries=("ppa",)),
+    Stage("reserve", _reserve, reserve, step="100", status="000", carries=("ppa", "archive")),
     Stage(
         "build",
         _build_source,
