@@ -13,6 +13,8 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote
 
 from ci_utils.apt.mirror import DOWNLOAD_SECONDS, Mirror, apt_environment, replace_text
 from ci_utils.commands import run
@@ -43,6 +45,22 @@ class LocalArchive:
     name: str
     directory: Path
     keyring: Path
+
+    def stanza(self, series: str) -> str:
+        """The entry of apt's sources for it."""
+        return source_stanza(f"{LOCAL}{quote(str(self.directory))}", series, "main", self.keyring)
+
+
+class SourceEntry(Protocol):
+    """An archive that a resolver takes packages from beside the mirror."""
+
+    def stanza(self, series: str) -> str:
+        """The entry of apt's sources for it."""
+
+
+def source_stanza(uri: str, suite: str, components: str, keyring: Path) -> str:
+    """A deb822 entry of apt's sources."""
+    return f"Types: deb\nURIs: {uri}\nSuites: {suite}\nComponents: {components}\nSigned-By: {keyring}\n"
 
 
 @dataclass(frozen=True)
@@ -80,7 +98,7 @@ class Resolver:
     """
 
     def __init__(
-        self, mirror: Mirror, directory: Path, status: Path, archives: Sequence[LocalArchive] = ()
+        self, mirror: Mirror, directory: Path, status: Path, archives: Sequence[SourceEntry] = ()
     ) -> None:
         self._mirror = mirror
         self._directory = directory
@@ -95,37 +113,15 @@ class Resolver:
         return self._plan(["build-dep", dsc.absolute()])
 
     def fetch(self, dsc: Path, plan: InstallPlan) -> list[Path]:
-        """The .debs of `plan` (made for `dsc`) as verified files, good until the next `fetch`.
-
-        What comes from the mirror is kept for others; what comes from a local
-        archive is not, for it could bear the name of another package. Raises
-        `Unavailable` if the mirror does not answer.
-        """
-        fetched = self._directory / "fetched"
-        shutil.rmtree(fetched, ignore_errors=True)
-        (fetched / "partial").mkdir(parents=True)
-        shared = [package for package in plan.packages if not package.uri.startswith(LOCAL)]
-        for package in shared:
-            _link(self._mirror.debs_dir / package.filename, fetched / package.filename)
-        here = [*_UNLOCKED, "-o", f"Dir::Cache::archives={fetched}"]
-        try:
-            self._apt_get([*here, "--download-only", "build-dep", dsc.absolute()], timeout=DOWNLOAD_SECONDS)
-        except ToolFailed as error:
-            raise Unavailable("the build dependencies cannot be fetched from the mirror") from error
-        for package in shared:
-            _link(fetched / package.filename, self._mirror.debs_dir / package.filename)
-        return [fetched / package.filename for package in plan.packages]
+        """The .debs of `plan` (made for `dsc`) as verified files; see `_fetch`."""
+        return self._fetch(["build-dep", dsc.absolute()], plan)
 
     def refresh(self) -> None:
         """Take over the mirror's lists and read those of the local archives anew."""
         for name in ("lists/partial", "none/partial", "local", "parts"):
             (self._directory / name).mkdir(parents=True, exist_ok=True)
         self._take_lists()
-        sources = "\n".join(
-            f"Types: deb\nURIs: {LOCAL}{a.directory}\nSuites: {self._mirror.series}\n"
-            f"Components: main\nSigned-By: {a.keyring}\n"
-            for a in self._archives
-        )
+        sources = "\n".join(archive.stanza(self._mirror.series) for archive in self._archives)
         replace_text(self._directory / "local" / "local.sources", sources)
         replace_text(self._directory / "parts" / "local.sources", sources)
         mirror = (self._mirror.directory / "parts" / "mirror.sources").read_text()
@@ -165,7 +161,7 @@ class Resolver:
             if path.is_file() and path.name != "lock":
                 (lists / path.name).symlink_to(path.absolute())
 
-    def _plan(self, arguments: list[str | Path]) -> InstallPlan:
+    def _plan(self, arguments: Sequence[str | Path]) -> InstallPlan:
         nothing_downloaded = ["-o", f"Dir::Cache::archives={self._directory / 'none'}"]
         try:
             printed = self._apt_get(
@@ -179,6 +175,29 @@ class Resolver:
             packages=[Package(uri, name, digest) for uri, name, _, digest in _URI.findall(printed)],
             removed=[name.rstrip("*") for name in removed[1].split()] if removed else [],
         )
+
+    def _fetch(self, arguments: Sequence[str | Path], plan: InstallPlan) -> list[Path]:
+        """The .debs of `plan` (what `_plan` said of `arguments`), verified, good until the next fetch.
+
+        What comes from the mirror is kept for others; what comes from another
+        archive is not, for it could bear the name of another package. Raises
+        `Unavailable` if the mirror does not answer.
+        """
+        fetched = self._directory / "fetched"
+        shutil.rmtree(fetched, ignore_errors=True)
+        (fetched / "partial").mkdir(parents=True)
+        mirrors = tuple(source.uri for source in self._mirror.sources())
+        shared = [package for package in plan.packages if package.uri.startswith(mirrors)]
+        for package in shared:
+            _link(self._mirror.debs_dir / package.filename, fetched / package.filename)
+        here = [*_UNLOCKED, "-o", f"Dir::Cache::archives={fetched}"]
+        try:
+            self._apt_get([*here, "--download-only", *arguments], timeout=DOWNLOAD_SECONDS)
+        except ToolFailed as error:
+            raise Unavailable("packages cannot be fetched from the mirror") from error
+        for package in shared:
+            _link(fetched / package.filename, self._mirror.debs_dir / package.filename)
+        return [fetched / package.filename for package in plan.packages]
 
     def _apt_get(self, arguments: Sequence[str | Path], timeout: float = 120) -> str:
         printed = run(["apt-get", *arguments], env=apt_environment(self._config), timeout=timeout)

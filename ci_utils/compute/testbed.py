@@ -15,7 +15,7 @@ from ci_utils.apt.mirror import Mirror
 from ci_utils.compute.port import TestbedNeeds
 from ci_utils.disk_image.customise import customise, read_file
 from ci_utils.disk_image.manifest import DPKG_STATUS
-from ci_utils.disk_image.packages import Package, Resolver, resolver, write_repository
+from ci_utils.disk_image.packages import ImagePackage, ImageResolver, image_resolver
 from ci_utils.errors import StageFailed, ToolFailed
 from ci_utils.sandbox.sandbox import Bind
 
@@ -83,8 +83,8 @@ def prepare(
     with tempfile.TemporaryDirectory(prefix=".packages-", dir=image.parent) as scratch:
         packages = Path(scratch) / "packages"
         mirror.refresh()
-        with resolver(mirror, status=read_file(image, DPKG_STATUS), archives=needs.archives) as apt:
-            write_repository(packages, apt, _wanted(apt, needs))
+        with image_resolver(mirror, status=read_file(image, DPKG_STATUS), archives=needs.archives) as apt:
+            apt.write_repository(packages, _wanted(apt, needs))
         status = customise(
             image,
             ["sh", "-c", SCRIPT],
@@ -97,7 +97,7 @@ def prepare(
         raise ToolFailed("the image could not be prepared for tests; its log says why")
 
 
-def _wanted(apt: Resolver, needs: TestbedNeeds) -> list[Package]:
+def _wanted(apt: ImageResolver, needs: TestbedNeeds) -> list[ImagePackage]:
     """What the dependencies take together, or each alone where they do not go together.
 
     One that cannot be satisfied is left out: autopkgtest reports it with its test.
@@ -107,7 +107,7 @@ def _wanted(apt: Resolver, needs: TestbedNeeds) -> list[Package]:
     try:
         return list(apt.satisfy(needs.dependencies).install)
     except StageFailed:
-        found: dict[Path, Package] = {}
+        found: dict[Path, ImagePackage] = {}
         for dependency in needs.dependencies:
             try:
                 found |= {package.deb: package for package in apt.satisfy([dependency]).install}

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from ci_utils.apt.mirror import Mirror, architecture
 from ci_utils.disk_image import bootloader, qcow2
-from ci_utils.disk_image.packages import resolver, write_repository
+from ci_utils.disk_image.packages import image_resolver
 from ci_utils.errors import InvalidRequest, StageFailed
 from ci_utils.sandbox.sandbox import Bind, Host, Sandbox
 from ci_utils.sandbox.trees import remove_tree, writable_directory
@@ -123,8 +123,8 @@ def _fetch_packages(directory: Path, mirror: Mirror) -> list[str]:
     if not kernels:
         raise StageFailed(f"{mirror.series} has none of the kernels {' and '.join(KERNELS)}")
     names = [*PACKAGES, kernels[0]]
-    with resolver(mirror, status=b"") as apt:
-        write_repository(directory, apt, apt.bootstrap(names).install)
+    with image_resolver(mirror, status=b"") as apt:
+        apt.write_repository(directory, apt.bootstrap(names).install)
     return names
 
 

@@ -18,7 +18,7 @@ from ci_utils.commands import TAIL_BYTES
 from ci_utils.compute.port import AptArchive
 from ci_utils.disk_image.customise import customise, read_file
 from ci_utils.disk_image.manifest import DPKG_STATUS
-from ci_utils.disk_image.packages import Resolution, place, resolver
+from ci_utils.disk_image.packages import ImageResolver, Resolution, image_resolver, place
 from ci_utils.errors import StageFailed
 from ci_utils.sandbox.sandbox import Bind
 
@@ -75,17 +75,12 @@ def install(
     error the image is of no use.
     """
     mirror.refresh()
-    with resolver(mirror, status=read_file(image, DPKG_STATUS), archives=archives) as apt:
-        upgrades = apt.upgradable() if upgrade_installed else []
-        try:
-            resolution = apt.install([*add, *(u for u in upgrades if u not in remove)], remove=remove)
-        except StageFailed as error:
-            name = next((n for n in (*add, *remove) if n in error.message), ", ".join((*add, *remove)))
-            raise StageFailed(f"{name} cannot be installed in the image: {error.message}") from None
-    wanted = {*add, *upgrades}
-    automatic = [p.name for p in resolution.install if p.name not in wanted]
     with tempfile.TemporaryDirectory(prefix=".install-", dir=image.parent) as scratch:
-        stage = _stage(Path(scratch), resolution, lasting_source)
+        with image_resolver(mirror, status=read_file(image, DPKG_STATUS), archives=archives) as apt:
+            upgrades = [u for u in apt.upgradable() if u not in remove] if upgrade_installed else []
+            resolution = _resolve(apt, [*add, *upgrades], remove)
+            stage = _stage(Path(scratch), resolution, lasting_source)
+        automatic = [p.name for p in resolution.install if p.name not in {*add, *upgrades}]
         status = customise(
             image,
             ["sh", "-c", SCRIPT, "sh", " ".join(resolution.remove), " ".join(automatic)],
@@ -97,6 +92,15 @@ def install(
         )
     if status:
         raise StageFailed(_reason(log, [*add, *upgrades]))
+
+
+def _resolve(apt: ImageResolver, wanted: Sequence[str], remove: Sequence[str]) -> Resolution:
+    try:
+        return apt.install(wanted, remove=remove)
+    except StageFailed as error:
+        names = [*wanted, *remove]
+        name = next((n for n in names if n in error.message), ", ".join(names))
+        raise StageFailed(f"{name} cannot be installed in the image: {error.message}") from None
 
 
 def _stage(scratch: Path, resolution: Resolution, lasting_source: AptArchive | None) -> list[Path]:
