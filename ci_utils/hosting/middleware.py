@@ -1,4 +1,4 @@
-"""Every error under /api/ is JSON, whichever layer made it."""
+"""What every answer goes through: errors of the API are JSON, and HEAD has no body."""
 
 from __future__ import annotations
 
@@ -33,3 +33,20 @@ class JsonErrors:
             if name in response:
                 answer[name] = response[name]
         return answer
+
+
+class NoBodyForHead:
+    """Leaves the body of answers to HEAD away: not every WSGI server does so itself."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase = self._get_response(request)
+        if request.method != "HEAD":
+            return response
+        head = HttpResponse(status=response.status_code, headers=response.headers)
+        if isinstance(response, HttpResponse):
+            head.headers.setdefault("Content-Length", str(len(response.content)))
+        response.close()
+        return head

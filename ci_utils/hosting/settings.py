@@ -33,7 +33,7 @@ INSTALLED_APPS = [
     "ci_utils.work_queue",
     *UCI.services,
 ]
-MIDDLEWARE = ["ci_utils.hosting.middleware.JsonErrors"]
+MIDDLEWARE = ["ci_utils.hosting.middleware.NoBodyForHead", "ci_utils.hosting.middleware.JsonErrors"]
 
 
 def _database() -> dict[str, Any]:
