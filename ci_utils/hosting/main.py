@@ -55,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("migrate", _migrate, "bring the database to this version")
     add("check", _check, "say what is missing on this machine and the command that installs it")
     token = add("token", _token, "make tokens for the API")
-    token.add_argument("action", choices=["create"])
+    token.add_argument("action", choices=["create"], help="make one")
     token.add_argument("name", metavar="NAME", help="whom the token is for")
     token.add_argument(
         "--scope",

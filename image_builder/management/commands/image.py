@@ -23,12 +23,12 @@ class Command(BaseCommand):
         make = actions.add_parser("make", help="make one of the engine's series from the mirror")
         make.add_argument("name", nargs="?", metavar="NAME", help="default: the series and architecture")
         add = actions.add_parser("add", help="add a cloud image (qcow2)")
-        add.add_argument("name", metavar="NAME")
-        add.add_argument("source", metavar="PATH|URL")
+        add.add_argument("name", metavar="NAME", help="what tickets call it")
+        add.add_argument("source", metavar="PATH|URL", help="where it is")
         add.add_argument("--sha256", required=True, metavar="HEX", help="checksum that the image must have")
         actions.add_parser("list", help="list them")
         remove = actions.add_parser("remove", help="remove one")
-        remove.add_argument("name", metavar="NAME")
+        remove.add_argument("name", metavar="NAME", help="as `image base list` shows it")
 
     def handle(self, *_: Any, **options: Any) -> None:
         images = BaseImages(ports.image_store(), ports.mirror(), self._work_dir)
