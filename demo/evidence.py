@@ -46,7 +46,8 @@ def _published(upload: Upload, url: str, config: Config) -> Finding:
         policy = _apt_policy(upload.source, archive, config.series, Path(scratch))
     candidate = re.search(r"^  Candidate: (\S+)$", policy, re.MULTILINE)
     holds = candidate is not None and candidate[1] == upload.version and archive in policy
-    return Finding(f"{upload.source} {upload.version} is published", holds, policy.rstrip())
+    seen = policy.rstrip() or f"apt knows no {upload.source} there"
+    return Finding(f"{upload.source} {upload.version} is published", holds, seen)
 
 
 def _apt_policy(package: str, archive: str, series: str, scratch: Path) -> str:
@@ -80,7 +81,7 @@ def _apt_policy(package: str, archive: str, series: str, scratch: Path) -> str:
 def _image(ticket: Ticket) -> Iterator[Finding]:
     images = [artifact for artifact in ticket.artifacts if artifact.type == "IMAGE"]
     for image in images:
-        size = int(requests.head(image.url, timeout=HTTP_SECONDS).headers.get("Content-Length", 0))
+        size = _size(image.url)
         yield Finding("an image was made", size > MIB, f"{image.url} ({size // MIB} MiB)")
     if not images:
         yield Finding("an image was made", holds=False, seen="the ticket has none")
@@ -111,6 +112,13 @@ def _results(ticket: Ticket, source: str) -> Iterator[Finding]:
         yield Finding(claim, holds, text)
     if not streams:
         yield Finding(claim, holds=False, seen="the ticket has no results")
+
+
+def _size(url: str) -> int:
+    """The size of a file in bytes, without fetching it."""
+    first_byte = requests.get(url, headers={"Range": "bytes=0-0"}, timeout=HTTP_SECONDS)
+    first_byte.raise_for_status()
+    return int(first_byte.headers.get("Content-Range", "bytes 0-0/0").rpartition("/")[2])
 
 
 def _get(url: str) -> requests.Response:
