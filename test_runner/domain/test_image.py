@@ -5,8 +5,9 @@ Specification: chapter "Test Runner", `test_image`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from ci_utils.archive.port import Archives
 from ci_utils.compute.port import Compute, Instance, TestbedNeeds
 from ci_utils.data_store.port import DataStores
-from ci_utils.errors import NotFound, StageFailed, TimedOut
+from ci_utils.errors import Cancelled, CIError, NotFound, StageFailed, TimedOut
 from ci_utils.sandbox.trees import remove_tree
 from test_runner.domain import results
 from test_runner.domain.artifacts import Artifacts
@@ -24,6 +25,8 @@ from test_runner.domain.results import Outcome, SourceResult
 from test_runner.domain.source_tree import SourceTree, unpack
 from test_runner.domain.subunit_stream import subunit_v1
 from test_runner.domain.workshop import Workshop
+
+logger = logging.getLogger(__name__)
 
 MACHINE_PREFIX = "test-"
 NAMED_FAILURES = 3
@@ -59,15 +62,19 @@ def test_image(
     compute.sweep(_machine_name(trigger))
     remove_tree(directory)
     directory.mkdir(mode=0o700, parents=True)
+    run = _Run(directory, artifacts, compute, archives, timeout, report, cancelled)
     try:
-        run = _Run(directory, artifacts, compute, archives, timeout, report, cancelled)
         trees = run.unpack(sources, archive_list)
-        found = run.boot_and_test(image_id, _machine_name(trigger), trees, archive_list)
-    except StageFailed as error:
-        raise StageFailed(error.message, result=_result(artifacts, [], "FAIL", "")) from None
+        run.boot_and_test(image_id, _machine_name(trigger), trees, archive_list)
+    except Cancelled:
+        raise
+    except CIError as error:
+        if not isinstance(error, StageFailed):
+            logger.exception("the image of ticket %s cannot be tested", ticket_id)
+        raise StageFailed(error.message, result=_result(run, "FAIL")) from None
     finally:
         remove_tree(directory)
-    return _judge(artifacts, found, run.runs_on)
+    return _judge(run)
 
 
 @dataclass
@@ -82,6 +89,7 @@ class _Run:
     report: Report
     cancelled: Callable[[], bool]
     runs_on: str = ""
+    found: list[SourceResult] = field(default_factory=list)
 
     def unpack(self, sources: Iterable[str], archive_list: Sequence[str]) -> list[SourceTree]:
         """Fetch and unpack the sources."""
@@ -112,7 +120,7 @@ class _Run:
 
     def boot_and_test(
         self, image_id: str, machine: str, trees: Sequence[SourceTree], archive_list: Sequence[str]
-    ) -> list[SourceResult]:
+    ) -> None:
         """Boot the image and run all tests; the console's log is stored whatever happens."""
         needs = TestbedNeeds(
             dependencies=list(dict.fromkeys(d for tree in trees for d in tree.tests.dependencies)),
@@ -125,7 +133,7 @@ class _Run:
             ) as instance:
                 self.runs_on = instance.runs_on
                 try:
-                    return self._test(instance, trees)
+                    self._test(instance, trees)
                 finally:
                     self.artifacts.add_log("console", instance.console())
         except StageFailed as error:
@@ -134,17 +142,15 @@ class _Run:
                 self.artifacts.add_log("console", console)
             raise
 
-    def _test(self, instance: Instance, trees: Sequence[SourceTree]) -> list[SourceResult]:
+    def _test(self, instance: Instance, trees: Sequence[SourceTree]) -> None:
         total = sum(len(tree.tests.names) for tree in trees)
-        found: list[SourceResult] = []
         first = 1
         for tree in trees:
             self.report(f"testing {tree.name}", current=first - 1, total=total)
-            found.append(self._test_source(instance, tree, first, total))
-            if found[-1].machine_failure:
+            self.found.append(self._test_source(instance, tree, first, total))
+            if self.found[-1].machine_failure:
                 break
             first += len(tree.tests.names)
-        return found
 
     def _test_source(self, instance: Instance, tree: SourceTree, first: int, total: int) -> SourceResult:
         started_at = datetime.now(UTC)
@@ -185,20 +191,19 @@ def _machine_name(trigger: str) -> str:
     return f"{MACHINE_PREFIX}{trigger}"
 
 
-def _judge(artifacts: Artifacts, found: Sequence[SourceResult], runs_on: str) -> Mapping[str, object]:
+def _judge(run: _Run) -> Mapping[str, object]:
     """The result if nothing failed, else `StageFailed` with it."""
-    failed = [result for result in found if result.failed]
+    failed = [result for result in run.found if result.failed]
     if not failed:
-        return _result(artifacts, found, "SUCCESS", runs_on)
-    result = _result(artifacts, found, "FAIL", runs_on)
+        return _result(run, "SUCCESS")
     broken = next((result for result in failed if result.machine_failure), None)
     if broken:
         raise StageFailed(
             f"the machine under test failed while the tests of {broken.source} ran "
             f"({broken.machine_failure}); that is no result of a test",
-            result=result,
+            result=_result(run, "FAIL"),
         )
-    raise StageFailed(_failure_sentence(failed), result=result)
+    raise StageFailed(_failure_sentence(failed), result=_result(run, "FAIL"))
 
 
 def _failure_sentence(failed: Sequence[SourceResult]) -> str:
@@ -210,17 +215,15 @@ def _failure_sentence(failed: Sequence[SourceResult]) -> str:
     return f"DEP-8 tests failed on the image: {shown}{more}"
 
 
-def _result(
-    artifacts: Artifacts, found: Sequence[SourceResult], status: str, runs_on: str
-) -> dict[str, object]:
-    passed = any(result.verdict == "passed" for result in found)
+def _result(run: _Run, status: str) -> dict[str, object]:
+    passed = any(result.verdict == "passed" for result in run.found)
     return {
         "status": status,
         "test_result": "FAILED" if status == "FAIL" else "PASSED" if passed else "NO TESTS",
-        "test_result_urls": artifacts.streams,
-        "artifacts": artifacts.others,
-        "logs": artifacts.logs,
-        "results": _summary(found, runs_on),
+        "test_result_urls": run.artifacts.streams,
+        "artifacts": run.artifacts.others,
+        "logs": run.artifacts.logs,
+        "results": _summary(run.found, run.runs_on),
     }
 
 
