@@ -135,6 +135,8 @@ class BuildFarm:
             for running in (BuildState.BUILDING, BuildState.UPLOADING):
                 self._index.move_build(build.id, running, BuildState.FAILED, reason)
         finally:
+            if self._source_of(build) is None:  # the archive was cleaned meanwhile
+                self._index.forget_build(build.id)
             self._news.set()
 
     @contextmanager

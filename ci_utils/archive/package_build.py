@@ -42,10 +42,26 @@ done
 
 @dataclass(frozen=True)
 class SourceFiles:
-    """The files of a source package, readable by everybody."""
+    """The files of a source package in a directory that holds nothing else."""
 
     dsc: Path
-    others: Sequence[Path]
+
+    @classmethod
+    def gather(cls, dsc: Path, others: Sequence[Path], directory: Path) -> SourceFiles:
+        """Put the files into a new directory that a sandbox may read."""
+        directory.mkdir()
+        directory.chmod(0o755)
+        for path in (dsc, *others):
+            try:
+                os.link(path, directory / path.name)
+            except OSError:
+                shutil.copyfile(path, directory / path.name)
+        return cls(directory / dsc.name)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(path.stat().st_size for path in self.dsc.parent.iterdir())
 
 
 def build_package(
@@ -64,12 +80,11 @@ def build_package(
     Nothing in the results may be believed before it is checked. Raises
     `StageFailed` with why it failed, `TimedOut`, `Cancelled`.
     """
-    given = _given(source, work / "source")
     results = writable_directory(work / "results")
     upper = None if _fits_in_memory(source) else writable_directory(work / "upper")
     sandbox = Sandbox(
         Overlay(layers, upper=upper),
-        binds=[Bind(given, "/run/source"), Bind(results, "/run/results", read_only=False)],
+        binds=[Bind(source.dsc.parent, "/run/source"), Bind(results, "/run/results", read_only=False)],
         unprivileged=True,
     )
     try:
@@ -91,20 +106,8 @@ def build_package(
     return results
 
 
-def _given(source: SourceFiles, directory: Path) -> Path:
-    directory.mkdir()
-    directory.chmod(0o755)
-    for path in (source.dsc, *source.others):
-        try:
-            os.link(path, directory / path.name)
-        except OSError:
-            shutil.copyfile(path, directory / path.name)
-    return directory
-
-
 def _fits_in_memory(source: SourceFiles) -> bool:
-    packed = sum(path.stat().st_size for path in source.others)
     with Path("/proc/meminfo").open() as lines:
         available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
     # A tmpfs takes at most half of the memory.
-    return packed * UNPACKED_FACTOR + LEAST_MEMORY < available / 2
+    return source.size * UNPACKED_FACTOR + LEAST_MEMORY < available / 2

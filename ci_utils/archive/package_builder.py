@@ -17,7 +17,7 @@ from ci_utils.archive.build_root import BuildRoot, current_root
 from ci_utils.archive.built_packages import BuildResults, BuiltPackage, read_results
 from ci_utils.archive.dependency_layer import dependency_layer, forget_old_layers
 from ci_utils.archive.file_pool import Mismatch, pool_directory
-from ci_utils.archive.index import BinaryRow, BuildRow, SourceRow
+from ci_utils.archive.index import BinaryRow, BuildRow
 from ci_utils.archive.package_build import SourceFiles, build_package
 from ci_utils.archive.port import BuildState
 from ci_utils.errors import Cancelled, CIError, Conflict, StageFailed, TimedOut, ToolFailed, Unavailable
@@ -84,12 +84,8 @@ class PackageBuilder:
                 remove_tree(directory / "work")
 
     def _build(self, build: BuildRow, directory: Path, log: BuildLog, cancelled: Check) -> None:
-        source = self._tree.index.source(build.archive, build.source, build.version)
-        if source is None:
-            raise Cancelled("the source has left the archive")
-        self._forget_interrupted(build)
         work = directory / "work"
-        files = self._source_files(build.archive, source)
+        files = self._take_source(build, work / "source")
         log.heading("Chroot", "chroot")
         root = self._current_root(log, cancelled)
         log.heading("Install package build dependencies", "install-deps")
@@ -109,11 +105,19 @@ class PackageBuilder:
         log.end("successful")
         self._tree.index.move_build(build.id, BuildState.UPLOADING, BuildState.BUILT)
 
-    def _forget_interrupted(self, build: BuildRow) -> None:
-        """Take back what this build published if the engine died just before it said so."""
+    def _take_source(self, build: BuildRow, directory: Path) -> SourceFiles:
+        """The source's files, safe from being cleaned away, with nothing published of it yet."""
+        index = self._tree.index
         with self._tree.locked():
-            if self._tree.index.forget_binaries(build.archive, build.source):
+            source = index.source(build.archive, build.source, build.version)
+            if source is None:
+                raise Cancelled("the source has left the archive")
+            # If the engine died just before it could say that a build was done, it is done again.
+            if index.forget_binaries(build.archive, build.source):
                 self._tree.publish(build.archive, grace=0)
+            pool = self._tree.pool(build.archive)
+            others = [pool.path(name) for name in source.files.splitlines() if name != source.dsc]
+            return SourceFiles.gather(pool.path(source.dsc), others, directory)
 
     def _current_root(self, log: BuildLog, cancelled: Check) -> BuildRoot:
         with self._preparing:
@@ -151,11 +155,6 @@ class PackageBuilder:
             resolver.refresh()
         return resolver
 
-    def _source_files(self, archive: str, source: SourceRow) -> SourceFiles:
-        pool = self._tree.pool(archive)
-        others = [pool.path(name) for name in source.files.splitlines() if name != source.dsc]
-        return SourceFiles(pool.path(source.dsc), others)
-
     def _publish(self, build: BuildRow, built: BuildResults) -> None:
         pool = self._tree.pool(build.archive)
         rows = [_binary_row(build, package) for package in built.packages]
@@ -175,8 +174,6 @@ class PackageBuilder:
         reason = "" if stopping else f"the build of {build.source} {build.version} was cancelled"
         for running in (BuildState.BUILDING, BuildState.UPLOADING):
             index.move_build(build.id, running, state, reason)
-        if index.source(build.archive, build.source, build.version) is None:
-            index.forget_build(build.id)
 
     def _record_failure(self, build: BuildRow, log: BuildLog, error: CIError, status: str) -> None:
         if isinstance(error, ToolFailed):
