@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.end_to_end.engine import Engine
+from tests.end_to_end.engine import VENV_BIN, Engine
 from tests.source_packages import SourcePackage
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -75,10 +75,10 @@ def test_a_ticket_whose_tests_pass_is_published(engine, land):
         "1000",
     ]
     stream = requests.get(artifact(ticket, "RESULTS"), timeout=30).content
-    v2 = subprocess.run(["subunit-1to2"], input=stream, capture_output=True, check=True).stdout
+    v2 = subprocess.run([VENV_BIN / "subunit-1to2"], input=stream, capture_output=True, check=True).stdout
     assert (
         b"wayfarer.smoke"
-        in subprocess.run(["subunit2pyunit"], input=v2, capture_output=True, check=True).stderr
+        in subprocess.run([VENV_BIN / "subunit2pyunit"], input=v2, capture_output=True, check=True).stderr
     )
     assert requests.head(artifact(ticket, "IMAGE"), timeout=60).status_code == 200
 
