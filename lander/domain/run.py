@@ -84,10 +84,10 @@ class StageRun:
             try:
                 return call()
             except CIError as error:
-                log.info("%s: %s: %s", self.job, waiting, error)
                 if not error.retryable or time.monotonic() > until:
                     raise
-            if not told:
-                self.tell(waiting)
-                told = True
+                if not told:
+                    log.info("%s: %s: %s", self.job, waiting, error)
+                    self.tell(waiting)
+                    told = True
             self.pause(RETRY_SECONDS)
