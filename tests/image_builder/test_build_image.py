@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -36,10 +37,10 @@ def said() -> list[str]:
 def build(archive, base_images, data_stores, image_store, mirror, said, tmp_path):
     """Builds an image of ticket 1 with one archive."""
     image_store.upload(BASE, cached_base_image(), properties={"kind": "base"})
-    archives = SimpleNamespace(apt_archive=lambda _: archive.apt_archive())
+    archives: Any = SimpleNamespace(apt_archive=lambda _: archive.apt_archive())
 
-    def run(**changes):
-        request = {
+    def run(**changes: Any) -> Any:
+        request: dict[str, Any] = {
             "ticket_id": "1",
             "trigger": "lander-1-image",
             "base": BASE,
@@ -66,9 +67,13 @@ def build(archive, base_images, data_stores, image_store, mirror, said, tmp_path
     return run
 
 
+def result_of(failure: pytest.ExceptionInfo[StageFailed]) -> Any:
+    return failure.value.result
+
+
 def read_url(data_stores, url: str) -> str:
     container, name = data_stores.locate(url)
-    return container.get_file(name).decode()
+    return str(container.get_file(name).decode())
 
 
 def test_an_image_has_what_was_asked_for_and_says_how_it_differs(
@@ -103,7 +108,7 @@ def test_an_image_has_what_was_asked_for_and_says_how_it_differs(
 def test_a_package_that_cannot_be_installed_is_named_and_the_log_is_kept(build, image_store, data_stores):
     with pytest.raises(StageFailed, match=r"^ci-nothing cannot be installed in the image") as failure:
         build(add=["ci-nothing"])
-    assert len(failure.value.result["logs"]) == 1
+    assert len(result_of(failure)["logs"]) == 1
     assert image_store.find("ticket.1") is None
 
 
@@ -111,7 +116,7 @@ def test_a_failing_maintainer_script_is_shown_by_the_log(build, archive, data_st
     archive.add("ci-bad", "1.0", postinst="echo this goes wrong; exit 3")
     with pytest.raises(StageFailed, match=r"^ci-bad cannot be installed in the image") as failure:
         build(add=["ci-bad"])
-    assert "this goes wrong" in read_url(data_stores, failure.value.result["logs"][0])
+    assert "this goes wrong" in read_url(data_stores, result_of(failure)["logs"][0])
 
 
 def test_an_unknown_base_image_is_named(build):

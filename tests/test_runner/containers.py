@@ -76,9 +76,8 @@ class ContainerCompute(Compute):
     ) -> Iterator[Instance]:
         self.needs.append(needs)
         place = self._directory / name
-        place.mkdir()
         keys = place / "keys"
-        keys.mkdir()
+        keys.mkdir(parents=True)
         for key in ("host", "identity"):
             run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", keys / key])
         (keys / "host").chmod(0o644)
@@ -87,11 +86,13 @@ class ContainerCompute(Compute):
         sandbox = Sandbox(
             Overlay([self._image], upper), binds=[Bind(keys, "/run/keys")], hostname="container"
         )
-        with (place / "log").open("wb") as log:
-            assert sandbox.run(["sh", "-c", PREPARE], log=log, timeout=60) == 0
-            with _serve(sandbox, log) as port:
-                yield Container(place, keys / "identity", port)
-        remove_tree(place)
+        try:
+            with (place / "log").open("wb") as log:
+                assert sandbox.run(["sh", "-c", PREPARE], log=log, timeout=60) == 0
+                with _serve(sandbox, log) as port:
+                    yield Container(place, keys / "identity", port)
+        finally:
+            remove_tree(place)
 
     def sweep(self, prefix: str) -> list[str]:
         self.swept.append(prefix)
