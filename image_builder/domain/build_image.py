@@ -6,6 +6,7 @@ Specification: chapter "Image Builder", `build_image`.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,10 @@ def build_image(
                 build.start_from(base_image)
                 build.change(archives, archive_list, add=add, remove=remove, lasting_archive=lasting_archive)
                 build.describe(files)
+            except CIError as error:
+                log.seek(0, os.SEEK_END)
+                log.write(f"{error.message}\n".encode())
+                raise
             finally:
                 files.put_log(log)
         properties = {"ticket": ticket_id, "base": base_image.name, "series": series, "request": trigger}
