@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from ci_utils.api.resources import EngineMeta, EngineResource
 from ci_utils.api.tokens import Scope
+from ci_utils.errors import InvalidRequest
 from ci_utils.hosting import ports
 from ci_utils.work_queue import requests
 from ci_utils.work_queue.models import WorkRequest
@@ -40,9 +41,17 @@ class WorkResource(EngineResource):
         return accepted
 
     def create(self, request: HttpRequest, data: Mapping[str, Any]) -> HttpResponse:
+        _check_cancel_url(data.get("cancel_url"))
         self.check(data)
         accepted = self.accept(data)
         answer: dict[str, Any] = {"state": accepted.state, "progress_trigger": accepted.key}
         if accepted.ended:
             answer = {**answer, "exit": True, **(accepted.result or {})}
         return JsonResponse(answer, status=202)
+
+
+def _check_cancel_url(url: str | None) -> None:
+    """Only the lander is asked whether to go on: workers fetch the URL with the services' token."""
+    jobs = f"{ports.config().service_url('lander')}/api/v1/"
+    if url and not url.startswith(jobs):
+        raise InvalidRequest(f"cancel_url: it must begin with {jobs}, where the lander answers")

@@ -73,6 +73,7 @@ def test_messages_repeat_the_parameters_and_end_with_the_logs(service, request_b
         ("series", "book worm"),
         ("ppa", "ppa_build_1"),
         ("cancel_url", "file:///etc/passwd"),
+        ("cancel_url", "http://localhost.example.com/api/v1/job/1/"),
         ("progress_trigger", "a b"),
         ("surprise", 1),
     ],

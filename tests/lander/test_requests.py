@@ -25,7 +25,7 @@ def parameters(tmp_path, monkeypatch):
         "job_id": 1,
         "ticket_id": 12,
         "archive": "ppa:local/archive",
-        "cancel_url": "http://127.0.0.1:8000/api/v1/job/1/",
+        "cancel_url": "http://localhost/api/v1/job/1/",
         "ppa": "ppa:local/ci_pool-001",
         "builds": BUILT["builds"],
         "image_id": "f56b8296dde453a62758d6657e804e5d",

@@ -67,6 +67,7 @@ class BrokerContract:
     def test_a_progress_queue_ends_with_its_listener(self, broker: Broker, name: str) -> None:
         with broker.progress(name):
             broker.publish_progress(name, {"state": "STATUS"})
+        broker.publish_progress(name, {"state": "STATUS", "message": "late"})
         with broker.progress(name) as mailbox:
             assert mailbox.read(NOTHING) is None
 
