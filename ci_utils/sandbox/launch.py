@@ -84,8 +84,6 @@ def _enter(plan: Plan, supervisor: socket.socket, channel: socket.socket) -> int
 def _init(plan: Plan, host: root_tree.HostPaths, channel: socket.socket) -> int:
     kernel.die_with_parent(signal.SIGKILL)
     os.umask(0o022)
-    if plan.prepare:
-        return _run_mounted(plan, host, channel)
     root_tree.build(plan, host)
     socket.sethostname(plan.hostname)
     if not plan.network:
@@ -98,23 +96,6 @@ def _init(plan: Plan, host: root_tree.HostPaths, channel: socket.socket) -> int:
         pid, status = os.wait()
         if pid == program:
             return _exit_code(status)
-
-
-def _run_mounted(plan: Plan, host: root_tree.HostPaths, channel: socket.socket) -> int:
-    """Mount the root by commands, run the program in namespaces inside these, unmount."""
-    program = root_tree.mount_binds_for_commands(plan, host)
-    _run_commands(plan.prepare)
-    _, unused = socket.socketpair()
-    status = _status_of(_fork(lambda: _enter(program, unused, channel), channel))
-    _run_commands(plan.finish)
-    return status
-
-
-def _run_commands(commands: list[list[str]]) -> None:
-    for argv in commands:
-        status = subprocess.run(argv, check=False).returncode
-        if status:
-            raise OSError(f"{argv[0]} ended with status {status}")
 
 
 def _execute(plan: Plan) -> NoReturn:

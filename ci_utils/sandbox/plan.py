@@ -10,8 +10,6 @@ from typing import Any
 ID_COUNT = 65536
 #: The ordinary user that hostile programs run as, by number.
 BUILD_ID = 1000
-#: Where a root that commands mount must appear.
-MOUNTED_ROOT = "/mnt/root"
 
 
 @dataclass(frozen=True)
@@ -30,8 +28,7 @@ class Plan:
     `id_map` holds the first user and group id of the range to map, or None in
     a namespace that has its own already. `lowers` make an overlay (top layer
     first), `directory` is a prepared root; with neither, the host's own tree
-    stays in view. `prepare` are commands that mount `directory` first, with
-    `host_binds` in view, and `finish` those that take it away after the program.
+    stays in view.
     """
 
     argv: list[str]
@@ -46,9 +43,6 @@ class Plan:
     tmpfs: list[str]
     network: bool
     unprivileged: bool
-    prepare: list[list[str]]
-    finish: list[list[str]]
-    host_binds: list[BindPlan]
 
     def to_json(self) -> bytes:
         """One line."""
@@ -58,6 +52,5 @@ class Plan:
     def from_json(cls, line: bytes) -> Plan:
         """The inverse of `to_json`."""
         fields: dict[str, Any] = json.loads(line)
-        for name in ("binds", "host_binds"):
-            fields[name] = [BindPlan(**bind) for bind in fields[name]]
+        fields["binds"] = [BindPlan(**bind) for bind in fields["binds"]]
         return cls(**fields)

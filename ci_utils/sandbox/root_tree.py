@@ -8,7 +8,6 @@ need not be able to walk to them, and nobody can swap them in between.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from ci_utils.sandbox.plan import BindPlan, Plan
@@ -45,9 +44,8 @@ class HostPaths:
 
     def __init__(self, plan: Plan) -> None:
         devices = [] if is_host(plan) else [f"/dev/{name}" for name in DEVICES]
-        binds = [bind.source for bind in (*plan.binds, *plan.host_binds)]
-        directory = "" if plan.prepare else plan.directory
-        wanted = [*plan.lowers, plan.upper, directory, *binds, *devices]
+        binds = [bind.source for bind in plan.binds]
+        wanted = [*plan.lowers, plan.upper, plan.directory, *binds, *devices]
         self._descriptors = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in wanted if path}
 
     def __getitem__(self, path: str) -> int:
@@ -87,22 +85,9 @@ def build(plan: Plan, host: HostPaths) -> None:
     os.chdir("/")
 
 
-def mount_binds_for_commands(plan: Plan, host: HostPaths) -> Plan:
-    """Make the host's tree what the commands of `plan` need; the plan that is then left.
-
-    Descriptors do not reach into the second set of namespaces that the program
-    gets, so what it needs is bound where the first one's root can walk.
-    """
-    sources = [BindPlan(bind.source, f"{HOST_BINDS}/.{n}", False) for n, bind in enumerate(plan.binds)]
-    _host_tree(replace(plan, tmpfs=[], binds=[*plan.host_binds, *sources]), host)
-    Path(plan.directory).mkdir(exist_ok=True)
-    binds = [replace(bind, source=moved.target) for bind, moved in zip(plan.binds, sources, strict=True)]
-    return replace(plan, id_map=None, prepare=[], finish=[], host_binds=[], binds=binds)
-
-
 def _host_tree(plan: Plan, host: HostPaths) -> None:
     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    if plan.binds or plan.prepare:
+    if plan.binds:
         mount("tmpfs", HOST_BINDS, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
     _extras(plan, host)
 

@@ -20,7 +20,7 @@ from typing import IO, BinaryIO
 from ci_utils.commands import end_process_group, wait_for
 from ci_utils.errors import ToolFailed
 from ci_utils.sandbox.id_range import first_ids
-from ci_utils.sandbox.plan import MOUNTED_ROOT, BindPlan, Plan
+from ci_utils.sandbox.plan import BindPlan, Plan
 
 MAX_REPORT = 4096
 BASE_ENVIRONMENT = {
@@ -58,23 +58,6 @@ class Host:
 
     They reach what any user may read; what is bound appears below /mnt.
     """
-
-
-@dataclass(frozen=True)
-class Mounted:
-    """A root that commands mount at /mnt/root, for file systems in images.
-
-    `prepare` runs before the program and `finish` after it, whatever its
-    status: commands run one after another as the namespace's root in the
-    host's tree, their output in the log; a failing one is a `ToolFailed`.
-    What they start in the background ends with the sandbox. `host_binds` are
-    for them, with targets below /mnt (or over an existing file, such as a
-    device).
-    """
-
-    prepare: Sequence[Sequence[str | Path]]
-    finish: Sequence[Sequence[str | Path]] = ()
-    host_binds: Sequence[Bind] = ()
 
 
 @dataclass(frozen=True)
@@ -118,7 +101,7 @@ class Sandbox:
 
     def __init__(
         self,
-        root: Overlay | Directory | Mounted | Host,
+        root: Overlay | Directory | Host,
         *,
         binds: Sequence[Bind] = (),
         tmpfs: Sequence[str] = (),
@@ -189,7 +172,6 @@ class Sandbox:
         """What the launcher is told; for a program that calls `launch.supervise` itself."""
         root = self._root
         overlay = root if isinstance(root, Overlay) else Overlay([])
-        mounted = root if isinstance(root, Mounted) else Mounted([])
         directory = str(root.path.absolute()) if isinstance(root, Directory) else ""
         home = "/root" if not self._unprivileged and not isinstance(root, Host) else "/nonexistent"
         return Plan(
@@ -200,14 +182,11 @@ class Sandbox:
             id_map=None if self._nested else first_ids(),
             lowers=[str(lower.absolute()) for lower in overlay.lowers],
             upper=str(overlay.upper.absolute()) if overlay.upper else "",
-            directory=MOUNTED_ROOT if isinstance(root, Mounted) else directory,
+            directory=directory,
             binds=_plans(self._binds),
             tmpfs=list(self._tmpfs),
             network=self._network,
             unprivileged=self._unprivileged,
-            prepare=[_words(command) for command in mounted.prepare],
-            finish=[_words(command) for command in mounted.finish],
-            host_binds=_plans(mounted.host_binds),
         )
 
 

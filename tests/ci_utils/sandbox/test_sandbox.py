@@ -15,7 +15,7 @@ from typing import BinaryIO
 import pytest
 
 from ci_utils.errors import Cancelled, TimedOut, ToolFailed
-from ci_utils.sandbox.sandbox import Bind, Directory, Host, Mounted, Overlay, Sandbox
+from ci_utils.sandbox.sandbox import Bind, Directory, Host, Overlay, Sandbox
 from ci_utils.sandbox.trees import writable_directory
 from tests.ci_utils.sandbox.conftest import Run
 
@@ -197,25 +197,6 @@ def test_everything_dies_with_the_engine(small_root: Path):
     engine.send_signal(signal.SIGKILL)
     engine.wait()
     _wait_until(lambda: not _running("sleep\x007004"))
-
-
-def test_a_root_can_be_mounted_by_commands(small_root: Path, run: Run):
-    mounted = Mounted(
-        prepare=[["mount", "--rbind", "/mnt/given", "/mnt/root"]],
-        host_binds=[Bind(small_root, "/mnt/given")],
-        finish=[["umount", "/mnt/root"], ["echo", "finished"]],
-    )
-    status, output = run(Sandbox(mounted), "id -u; ls -d /mnt; sleep 7005 & exit 3")
-    assert status == 3
-    assert output.startswith("0\n")
-    assert output.endswith("finished\n")
-    assert not _running("sleep\x007005")
-
-
-def test_a_failing_mount_command_is_a_clear_error(null: BinaryIO):
-    with pytest.raises(ToolFailed) as caught:
-        Sandbox(Mounted(prepare=[["false"]])).run(["true"], log=null, timeout=30)
-    assert caught.value.output == "false ended with status 1"
 
 
 def test_a_trusted_program_can_work_in_the_hosts_tree(run: Run, tmp_path: Path):
