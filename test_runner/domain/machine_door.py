@@ -44,13 +44,15 @@ def open_door(instance: Instance, directory: Path) -> Iterator[Bind]:
     `directory` is made, with the key of the machine in it, and its parent must
     be closed to other users of this host.
     """
-    directory.mkdir(mode=0o755)
+    directory.mkdir()
+    directory.chmod(0o755)
     # ssh takes a key that others may read only if it belongs to somebody else: the engine.
     shutil.copyfile(instance.identity, directory / "key")
-    (directory / "key").chmod(0o444)
     (directory / "config").write_text(SSH_CONFIG)
     for program, name in PROGRAMS.items():
         shutil.copyfile(str(program.__file__), directory / name)
+    for path in directory.iterdir():
+        path.chmod(0o444)
     with _Door(instance, directory / "socket") as door:
         (directory / "socket").chmod(0o666)
         thread = threading.Thread(target=door.serve_forever, name="machine-door", daemon=True)

@@ -16,7 +16,7 @@ from ci_utils.archive.port import Archives
 from ci_utils.compute.port import Compute, Instance, TestbedNeeds
 from ci_utils.data_store.port import DataStores
 from ci_utils.errors import Cancelled, CIError, NotFound, StageFailed, TimedOut
-from ci_utils.sandbox.trees import remove_tree
+from ci_utils.sandbox.trees import remove_tree, writable_directory
 from test_runner.domain import results
 from test_runner.domain.artifacts import Artifacts
 from test_runner.domain.autopkgtest import OUTPUT, Report, run_autopkgtest
@@ -109,13 +109,15 @@ class _Run:
         return trees
 
     def _fetch(self, name: str, archive_list: Sequence[str], place: Path) -> Path:
-        fetched = place / "source"
-        fetched.mkdir()
+        fetched = writable_directory(place / "source")
         for archive in archive_list:
             try:
-                return self.archives.fetch_source(archive, name, fetched)
+                dsc = self.archives.fetch_source(archive, name, fetched)
             except NotFound:
                 continue
+            for file in fetched.iterdir():
+                file.chmod(0o644)  # for the workshop's user, whatever the engine's umask
+            return dsc
         raise StageFailed(f"no archive of the ticket has the source package {name}, so it cannot be tested")
 
     def boot_and_test(

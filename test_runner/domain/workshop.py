@@ -51,8 +51,8 @@ class Workshop:
             if Path("/", name).is_symlink():
                 (self._root / name).symlink_to(f"usr/{name}")
         etc = writable_directory(self._root / "etc")
-        (etc / "passwd").write_text(f"root:x:0:0::/root:/bin/sh\n{USER}:x:1000:1000::{HOME}:/bin/sh\n")
-        (etc / "group").write_text(f"root:x:0:\n{USER}:x:1000:\n")
+        _write(etc / "passwd", f"root:x:0:0::/root:/bin/sh\n{USER}:x:1000:1000::{HOME}:/bin/sh\n")
+        _write(etc / "group", f"root:x:0:\n{USER}:x:1000:\n")
 
     def run(
         self,
@@ -131,6 +131,11 @@ def open_hostile(directory: Path, name: str) -> BinaryIO:
         file.close()
         raise FileNotFoundError(name)
     return file
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o644)
 
 
 class _Meter:
