@@ -83,8 +83,10 @@ def image(request: HttpRequest, image_id: str) -> HttpResponseBase:
 
 
 @_view("GET", "HEAD")
-def archive(_: HttpRequest, owner: str, name: str, filename: str) -> HttpResponseBase:
-    """An apt archive, as apt reads it."""
+def archive(request: HttpRequest, owner: str, name: str, filename: str) -> HttpResponseBase:
+    """An apt archive, as apt reads it: the destination for anybody, the pool for operators."""
+    if name != ports.config().destination_archive and not _sees_all(request):
+        raise NotFound(f"there is no archive ppa:{owner}/{name} here")
     root = (ports.config().data_dir / "archives" / owner / name).resolve()
     path = (root / filename).resolve()
     if not ARCHIVE_FILE.fullmatch(filename) or not path.is_relative_to(root) or not path.is_file():

@@ -26,7 +26,6 @@ from ci_utils.data_store.port import DataStores
 from ci_utils.image_store.port import ImageStore
 from ci_utils.work_queue.broker import Broker
 
-
 T = TypeVar("T")
 _making = threading.RLock()
 _to_close: list[Callable[[], None]] = []

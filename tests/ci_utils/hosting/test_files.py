@@ -107,6 +107,35 @@ def test_html_that_a_build_wrote_is_never_rendered(http, public_store):
     response.close()
 
 
+@pytest.fixture
+def packages():
+    """A file in an archive of the pool and in the destination."""
+    files = [
+        ports.config().data_dir / "archives/local" / name / "dists/x/Release"
+        for name in ("ci_pool-001", "archive")
+    ]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("Origin: here\n")
+    yield
+    for file in files:
+        file.unlink()
+
+
+@pytest.mark.usefixtures("packages")
+def test_what_a_ticket_builds_is_seen_by_anybody_only_once_it_is_published(http):
+    from django.conf import settings
+
+    service = Client(
+        SERVER_NAME="localhost", headers={"authorization": f"Bearer {settings.UCI.service_token}"}
+    )
+    unpublished = "/archives/local/ci_pool-001/dists/x/Release"
+
+    assert http.get(unpublished).status_code == 404
+    assert body_of(service.get(unpublished)) == b"Origin: here\n"
+    assert body_of(http.get("/archives/local/archive/dists/x/Release")) == b"Origin: here\n"
+
+
 @pytest.mark.parametrize("name", ["..%2f..%2fservice-token", "%2e%2e/service-token", "dists/../../x"])
 def test_nothing_outside_an_archive_is_served(http, name):
     response = http.get(f"/archives/local/archive/{name}")
