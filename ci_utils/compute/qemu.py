@@ -5,19 +5,32 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 import re
+import shutil
 import subprocess
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ci_utils.commands import end_process_group
+from ci_utils.commands import DEBIAN_PACKAGES, end_process_group
 from ci_utils.errors import ToolMissing, Unavailable
+from ci_utils.sandbox.id_range import first_ids
+from ci_utils.sandbox.plan import ID_COUNT
 
 CONSOLE_BYTES = 4 * 1024 * 1024
 FORWARDED_PORT = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s")
 PROGRAM = "qemu-system-x86_64"
+
+#: Ends QEMU when the engine ends. QEMU cannot ask for that itself: giving up root undoes it.
+GUARD = """
+trap 'kill -KILL $machine' TERM
+exec 3<&0
+"$@" <&3 3<&- & machine=$!
+wait $machine
+"""
+GUARDED = ["setpriv", "--pdeathsig", "TERM", "--", "sh", "-c", GUARD, "sh"]
 
 
 class Machine:
@@ -31,18 +44,18 @@ class Machine:
     def __init__(self, disk: Path, *, accelerator: str, memory_mib: int, cpus: int) -> None:
         self._console = bytearray()
         self._lock = threading.Lock()
-        argv = ["setpriv", "--pdeathsig", "KILL", "--", *_arguments(disk, accelerator, memory_mib, cpus)]
-        try:
-            self._process = subprocess.Popen(
-                argv,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-                cwd=disk.parent,
-            )
-        except FileNotFoundError as error:
-            raise ToolMissing(f"{error.filename} is not installed") from None
+        argv = [*GUARDED, *_arguments(disk, accelerator, memory_mib, cpus)]
+        if not shutil.which(PROGRAM):
+            package = DEBIAN_PACKAGES[PROGRAM]
+            raise ToolMissing(f"{PROGRAM} is not installed; install it with: apt-get install {package}")
+        self._process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd=disk.parent,
+        )
         try:
             self._read()
             self._command("qmp_capabilities")
@@ -121,4 +134,13 @@ def _arguments(disk: Path, accelerator: str, memory_mib: int, cpus: int) -> Sequ
         *("-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci"),
         *("-chardev", f"ringbuf,id=console,size={CONSOLE_BYTES}", "-serial", "chardev:console"),
         *("-qmp", "stdio"),
+        *_unprivileged(),
     ]
+
+
+def _unprivileged() -> Sequence[str]:
+    """Have QEMU give up root, once it has opened its files, for an id that owns nothing."""
+    if os.geteuid() != 0:
+        return []
+    user, group = first_ids()
+    return ["-runas", f"{user + ID_COUNT - 2}:{group + ID_COUNT - 2}"]

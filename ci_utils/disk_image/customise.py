@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from ci_utils.disk_image import mounted, qcow2
 from ci_utils.disk_image.layout import root_partition
-from ci_utils.errors import NotFound, ToolFailed
+from ci_utils.errors import ConfigurationError, NotFound, ToolFailed
 from ci_utils.sandbox.sandbox import Bind, Directory, Host, Sandbox
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -144,9 +144,13 @@ def _fuse_device(scratch: Path) -> list[Bind]:
 
     Containers without udev have it for root alone; root can make another.
     """
+    if not FUSE.exists():
+        raise ConfigurationError("this machine has no /dev/fuse; as root run: modprobe fuse")
     device = FUSE.stat()
-    if device.st_mode & 0o006 == 0o006 or os.geteuid() != 0:
+    if device.st_mode & 0o006 == 0o006:
         return []
+    if os.geteuid() != 0:
+        raise ConfigurationError("/dev/fuse is not open to ordinary users; as root run: chmod 666 /dev/fuse")
     node = scratch / "fuse"
     os.mknod(node, stat.S_IFCHR, device.st_rdev)
     node.chmod(0o666)
