@@ -20,7 +20,6 @@ GPT_BYTES = 128 * SECTOR
 
 LINUX_ROOT_X86_64 = uuid.UUID("4f68bce3-e8cd-4db1-96e7-fbcaf984b709")
 LINUX_FILE_SYSTEM = uuid.UUID("0fc63daf-8483-4772-8e79-3d69d8477de4")
-LINUX_EXTENDED_BOOT = uuid.UUID("bc13c2ff-59e6-4262-a352-b275fd6f7172")
 BIOS_BOOT = uuid.UUID("21686148-6449-6e6f-744e-656564454649")
 EFI_SYSTEM = uuid.UUID("c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
 
@@ -52,11 +51,6 @@ def root_partition(image: Path) -> Partition:
     if not candidates:
         raise InvalidRequest("the disk image has no Linux root partition")
     return max(candidates, key=lambda p: p.size)
-
-
-def boot_partition(image: Path) -> Partition | None:
-    """The partition mounted at /boot, if the image has one of its own (Ubuntu 24.04's do)."""
-    return next((p for p in partitions(image) if p.type == LINUX_EXTENDED_BOOT), None)
 
 
 def parse_gpt(start: bytes, *, disk_size: int) -> list[Partition]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from debian.deb822 import Deb822
 
 from ci_utils.disk_image.customise import read_file
+from ci_utils.disk_image.packages import is_installed
 
 DPKG_STATUS = "/var/lib/dpkg/status"
 
@@ -42,7 +43,7 @@ def read_manifest(image: Path) -> Manifest:
 def parse_status(status: str) -> Manifest:
     """The installed packages of a dpkg status; `name:architecture` where a name is there more than once."""
     stanzas = Deb822.iter_paragraphs(status.splitlines(keepends=True), use_apt_pkg=False)
-    installed = [s for s in stanzas if s.get("Status", "").endswith(" installed")]
+    installed = [s for s in stanzas if is_installed(s)]
     count = Counter(s["Package"] for s in installed)
     return dict(
         sorted(
