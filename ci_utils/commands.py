@@ -154,6 +154,4 @@ def _start(argv: Sequence[str | Path], **options: object) -> subprocess.Popen[by
     except FileNotFoundError:
         name = Path(argv[0]).name
         package = DEBIAN_PACKAGES.get(name, name)
-        raise ToolMissing(
-            f"{name} is not installed; install it with: apt-get install {package}"
-        ) from None
+        raise ToolMissing(f"{name} is not installed; install it with: apt-get install {package}") from None

@@ -23,7 +23,7 @@ class ApiClient:
         # tastypie re-raises errors for the server name that Django's client has by default.
         self._client = Client(headers=headers, SERVER_NAME="localhost")
 
-    def get(self, path: str, **params: object):
+    def get(self, path: str, **params: str | int):
         return self._client.get(f"/api/v1/{path}", params)
 
     def post(self, path: str, data: object):

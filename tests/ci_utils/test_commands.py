@@ -16,7 +16,7 @@ def test_the_output_of_a_program_is_returned():
 
 
 def test_a_failing_program_says_its_status_and_keeps_its_output_out_of_the_message():
-    with pytest.raises(ToolFailed, match="^sh failed with exit status 3$") as caught:
+    with pytest.raises(ToolFailed, match=r"^sh failed with exit status 3$") as caught:
         run(["sh", "-c", "echo detail >&2; exit 3"])
     assert caught.value.output == "detail\n"
 
@@ -24,12 +24,12 @@ def test_a_failing_program_says_its_status_and_keeps_its_output_out_of_the_messa
 def test_a_missing_program_is_named_with_the_command_that_installs_it(monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
 
-    with pytest.raises(ToolMissing, match="qemu-img is not installed; .* apt-get install qemu-utils"):
+    with pytest.raises(ToolMissing, match=r"qemu-img is not installed; .* apt-get install qemu-utils"):
         run(["qemu-img", "--version"])
 
 
 def test_a_program_that_takes_too_long_is_ended():
-    with pytest.raises(TimedOut, match="sleep did not end within 0.2 seconds"):
+    with pytest.raises(TimedOut, match=r"sleep did not end within 0.2 seconds"):
         run(["sleep", "60"], timeout=0.2)
 
 

@@ -36,7 +36,7 @@ def published(engine: Engine) -> str:
     answer = requests.get(
         f"{engine.url}/archives/local/archive/dists/{series(engine)}/main/source/Sources", timeout=10
     )
-    return answer.text if answer.ok else ""
+    return str(answer.text) if answer.ok else ""
 
 
 def series(engine: Engine) -> str:
@@ -44,7 +44,7 @@ def series(engine: Engine) -> str:
 
 
 def log_of(ticket: dict[str, Any]) -> str:
-    return requests.get(ticket["log_url"], timeout=30).text
+    return str(requests.get(ticket["log_url"], timeout=30).text)
 
 
 def archive_states(engine: Engine) -> list[str]:
