@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ci_utils.apt.mirror import architecture
-from ci_utils.errors import StageFailed
+from ci_utils.errors import StageFailed, ToolMissing
 from ci_utils.sandbox.sandbox import Bind
 from test_runner.domain.dep8 import DeclaredTests, read_tests, uses_autodep8
 from test_runner.domain.workshop import WORK, Workshop
@@ -58,7 +59,11 @@ def unpack(
 def _declared_tests(workshop: Workshop) -> DeclaredTests:
     control = _text(workshop, "debian/control")
     declared = _text(workshop, "debian/tests/control")
-    if not declared or uses_autodep8(control):
+    generated = uses_autodep8(control)
+    if generated and not shutil.which("autodep8"):
+        # Without it autopkgtest would find fewer tests, or none, and not say why.
+        raise ToolMissing("autodep8 is not installed; install it with: apt-get install autodep8")
+    if generated or not declared:
         declared = _output(workshop, ["autodep8"]) or declared
     return read_tests(declared, control, architecture=architecture())
 
