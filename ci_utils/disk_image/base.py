@@ -55,7 +55,7 @@ cp -r /mnt/files/. "$1"
 rm -f "$1"/etc/ssh/ssh_host_*_key* "$1"/etc/apt/sources.list "$1"/var/cache/ldconfig/aux-cache
 rm -f "$1"/etc/resolv.conf && ln -s /run/systemd/resolve/stub-resolv.conf "$1"/etc/resolv.conf
 : > "$1"/etc/machine-id
-systemctl --quiet --root "$1" enable systemd-networkd systemd-resolved ssh-host-keys ssh
+chroot "$1" systemctl --quiet enable systemd-networkd systemd-resolved ssh-host-keys ssh
 """
 
 BUILD = r"""
