@@ -52,7 +52,7 @@ def archive_states(engine: Engine) -> list[str]:
 
 
 def artifact(ticket: dict[str, Any], kind: str) -> str:
-    return next(a["reference"] for a in ticket["artifacts"] if a["type"] == kind)
+    return str(next(a["reference"] for a in ticket["artifacts"] if a["type"] == kind))
 
 
 def test_a_ticket_whose_tests_pass_is_published(engine, land):
