@@ -56,7 +56,8 @@ def open_home(directory: Path, *, own_users: bool) -> Home:
     """The demo's home; with `own_users` the caller's own `ubuntu-ci` configuration stays untouched."""
     kept = {n: v for n, v in os.environ.items() if not n.startswith("UCI_") or n in KEPT_SETTINGS}
     (directory / "data").mkdir(mode=0o755, parents=True, exist_ok=True)
-    own = {"UCI_DATA_DIR": str(directory / "data")}
+    # What commands say on their two outputs then comes in its order, in a pipe too.
+    own = {"UCI_DATA_DIR": str(directory / "data"), "PYTHONUNBUFFERED": "1"}
     if own_users:
         own["XDG_CONFIG_HOME"] = str(directory / "config")
     return Home(directory, {**kept, **own})
