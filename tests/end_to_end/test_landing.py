@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.end_to_end.engine import VENV_BIN, Engine
+from tests.end_to_end.engine import VENV_BIN, Engine, until
 from tests.source_packages import SourcePackage
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -83,6 +83,16 @@ def test_a_ticket_whose_tests_pass_is_published(engine, land):
     assert requests.head(artifact(ticket, "IMAGE"), timeout=60).status_code == 200
 
 
+def test_a_version_that_is_not_higher_than_the_published_one_is_refused(engine, land, uploader, tmp_path):
+    assert land(SourcePackage("climber", "1.0"))["current_workflow_step"] == "1000"
+
+    lower = SourcePackage("climber", "0.9").upload(tmp_path, uploader)
+    answer = engine.ubuntu_ci("create_ticket", "-o", "me@example.com", "-s", lower)
+
+    assert answer.returncode == 3
+    assert "climber 0.9 is not higher than the published version 1.0" in answer.stderr
+
+
 def test_a_build_that_fails_ends_the_ticket_and_the_next_one_runs(engine, land):
     ticket = land(SourcePackage("brittle", "1.0", build="echo this is why; false"))
 
@@ -94,6 +104,7 @@ def test_a_build_that_fails_ends_the_ticket_and_the_next_one_runs(engine, land):
 
     second = land(SourcePackage("brittle", "1.1", build="false"))
     assert second["failed_workflow_step"] == "200"
+    until(lambda: archive_states(engine) == ["free"])
 
 
 def test_an_image_that_cannot_take_a_package_fails_the_ticket(engine, land):

@@ -113,6 +113,28 @@ def test_an_unknown_package_to_add(engine, nothing_is_made, uploader, tmp_path):
     assert "no-such-package-anywhere" in answer.json()["error"]
 
 
+def test_a_file_that_the_signed_changes_does_not_declare(engine, uploader, tmp_path):
+    made = send(engine, SourcePackage("smuggler", "1.0").upload(tmp_path, uploader)).json()
+    (source,) = made["sources"]
+    subticket = f"/api/v1/subticket/{source['subticket']}/"
+    extra = {"name": "extra.tar.gz", "subticket": subticket, "type": "SPU"}
+    uploads = source["uploads"] | {
+        "extra.tar.gz": call(engine, "POST", "subticketartifact/", extra).json()["upload_url"]
+    }
+    (tmp_path / "extra.tar.gz").write_bytes(b"not declared")
+    for name, url in uploads.items():
+        assert requests.put(url, data=(tmp_path / name).read_bytes(), timeout=30).status_code == 201
+
+    queue = {"current_workflow_step": "100", "status": "000"}
+    answer = call(engine, "PATCH", f"updateticketstatus/{made['id']}/", queue)
+
+    assert answer.status_code == 400
+    assert (
+        "extra.tar.gz was uploaded, but smuggler_1.0_source.changes does not list it"
+        in answer.json()["error"]
+    )
+
+
 def test_files_that_were_not_sent_or_not_as_signed(engine, uploader, tmp_path):
     made = send(engine, SourcePackage("late", "1.0").upload(tmp_path, uploader)).json()
     (uploads,) = (source["uploads"] for source in made["sources"])

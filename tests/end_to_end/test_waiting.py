@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from ci_utils.clients.ppa_assigner import PPAAssignerClient
-from tests.end_to_end.engine import Engine
+from tests.end_to_end.engine import Engine, until
 from tests.source_packages import SourcePackage
 
 pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.timeout(300)]
 
 ELSEWHERE = 4711
-
-
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.2)
 
 
 @pytest.fixture
