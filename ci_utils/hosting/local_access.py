@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ci_utils.api.tokens import Scope, keep_token
-from ci_utils.clients import credentials
+from ci_utils.clients.credentials import save
 from ci_utils.hosting import ports
 from ci_utils.hosting.secrets import kept
 
@@ -14,4 +14,4 @@ def grant() -> None:
     """Make the local operator's token once and leave it where this user's `ubuntu-ci` looks."""
     token = kept(ports.config().data_dir, "local-token")
     keep_token(NAME, token, [Scope.OPERATE])
-    credentials.save(ports.config().url, token)
+    save(ports.config().url, token)
