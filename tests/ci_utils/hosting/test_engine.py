@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.end_to_end.engine import Engine, running_engine
+from tests.end_to_end.engine import VENV_BIN, Engine, running_engine, until
 
 pytestmark = pytest.mark.slow
 
@@ -102,3 +103,37 @@ def test_it_stops_on_sigterm_and_comes_back_on_the_same_port(tmp_path):
         assert engine.stop() == 0
         engine.start()
         assert engine.url == first
+
+
+def test_it_serves_where_its_user_has_no_home(tmp_path):
+    (tmp_path / "config").write_text("a file where a directory is needed")
+
+    with running_engine(tmp_path) as engine:
+        assert requests.get(f"{engine.url}/api/v1/status", timeout=10).ok
+        assert "ubuntu-ci gets no token by itself" in engine.log.read_text()
+
+
+def test_the_workers_of_one_service_run_by_themselves(tmp_path):
+    engine = another(tmp_path)
+    engine.data_dir.mkdir()
+    log = (tmp_path / "worker.log").open("wb")
+    with (
+        log,
+        subprocess.Popen(
+            [VENV_BIN / "uci-engine", "worker", "ppa_assigner"],
+            env=engine.environment,
+            stdout=log,
+            stderr=log,
+        ) as worker,
+    ):
+        until(lambda: b"Working" in (tmp_path / "worker.log").read_bytes())
+        worker.terminate()
+        assert worker.wait(30) == 0
+
+
+def test_migrate_may_be_repeated(tmp_path):
+    engine = another(tmp_path)
+    engine.data_dir.mkdir()
+
+    assert engine.command("migrate").returncode == 0
+    assert "No migrations to apply" in engine.command("migrate").stdout
