@@ -85,6 +85,7 @@ def _init(plan: Plan, host: root_tree.HostPaths, channel: socket.socket) -> int:
     kernel.die_with_parent(signal.SIGKILL)
     os.umask(0o022)
     root_tree.build(plan, host)
+    _keep_only(channel.fileno())
     socket.sethostname(plan.hostname)
     if not plan.network:
         kernel.loopback_up()
@@ -96,6 +97,19 @@ def _init(plan: Plan, host: root_tree.HostPaths, channel: socket.socket) -> int:
         pid, status = os.wait()
         if pid == program:
             return _exit_code(status)
+
+
+def _keep_only(*descriptors: int) -> None:
+    """Close everything else but the standard three.
+
+    A program that is root of these namespaces can walk what their first process
+    has open, and a directory of the host's tree would lead it out.
+    """
+    below = 2
+    for descriptor in sorted(descriptors):
+        os.closerange(below + 1, descriptor)
+        below = descriptor
+    os.closerange(below + 1, os.sysconf("SC_OPEN_MAX"))
 
 
 def _execute(plan: Plan) -> NoReturn:
