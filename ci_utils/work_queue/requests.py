@@ -8,7 +8,7 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -43,13 +43,12 @@ def accept(queue: str, key: str, payload: Mapping[str, Any], *, broker: Broker) 
 
 def claim(queue: str, worker: str, *, lease: timedelta) -> WorkRequest | None:
     """Take the oldest request that waits, or whose worker fell silent; None if there is none."""
-    now = timezone.now()
-    claimable = Q(state=State.QUEUED) | Q(state=State.RUNNING, leased_until_at__lt=now)
     while True:
-        request = WorkRequest.objects.filter(claimable, queue=queue).order_by("id").first()
+        now = timezone.now()
+        request = _oldest_claimable(queue, now)
         if request is None:
             return None
-        won = WorkRequest.objects.filter(claimable, pk=request.pk, attempt=request.attempt).update(
+        won = WorkRequest.objects.filter(_claimable(now), pk=request.pk, attempt=request.attempt).update(
             state=State.RUNNING,
             worker=worker,
             attempt=request.attempt + 1,
@@ -111,6 +110,18 @@ def queue_status(queue: str) -> dict[str, Any]:
             for r in running
         ],
     }
+
+
+def _oldest_claimable(queue: str, now: datetime) -> WorkRequest | None:
+    """Asked state by state, for the first of each lies at the front of the index however many wait."""
+    silent = WorkRequest.objects.filter(queue=queue, state=State.RUNNING, leased_until_at__lt=now)
+    waiting = WorkRequest.objects.filter(queue=queue, state=State.QUEUED)
+    first = [request for rows in (silent, waiting) if (request := rows.order_by("id").first())]
+    return min(first, key=lambda request: request.pk, default=None)
+
+
+def _claimable(now: datetime) -> Q:
+    return Q(state=State.QUEUED) | Q(state=State.RUNNING, leased_until_at__lt=now)
 
 
 def _held(request: WorkRequest) -> Any:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from ci_utils.errors import Conflict
 from ci_utils.work_queue import requests
@@ -62,6 +63,17 @@ def test_queues_have_keys_of_their_own(memory_broker: Broker) -> None:
 def test_requests_are_claimed_in_the_order_they_came(waiting: list[WorkRequest]) -> None:
     claimed = [requests.claim("test", "worker", lease=LEASE) for _ in range(4)]
     assert claimed == [*waiting, None]
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="asks SQLite for its plan")
+def test_a_claim_sorts_nothing_however_many_wait(waiting: list[WorkRequest]) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        requests.claim("test", "worker", lease=LEASE)
+    asked = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
+    with connection.cursor() as cursor:
+        plans = [str(cursor.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()) for sql in asked]
+    assert len(plans) > 1
+    assert not [plan for plan in plans if "TEMP B-TREE" in plan]
 
 
 def test_a_claimed_request_is_running_with_its_worker(waiting: list[WorkRequest]) -> None:
