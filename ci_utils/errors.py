@@ -67,10 +67,14 @@ class Conflict(CIError):
 
 
 class TooManyRequests(CIError):
-    """The caller asks more often than is allowed."""
+    """The caller asks more often than is allowed; `retry_after` says how many seconds to wait, if known."""
 
     http_status = 429
     retryable = True
+
+    def __init__(self, message: str, *, retry_after: int = 0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Unavailable(CIError):

@@ -13,6 +13,14 @@ def _home_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
+@pytest.fixture(autouse=True)
+def _no_failed_tries() -> None:
+    """No test is slowed down by the wrong tokens of another."""
+    from ci_utils.api.authentication import failed_tries
+
+    failed_tries.forget()
+
+
 class ApiClient:
     """Talks JSON to the API as one principal; answers are Django responses."""
 

@@ -7,10 +7,14 @@ from typing import Any
 from django.http import HttpRequest
 from tastypie.authentication import Authentication
 
+from ci_utils.api.throttling import FailedTries
 from ci_utils.api.tokens import NOBODY, Principal, principal_of
 from ci_utils.errors import Unauthenticated
 
 PREFIX = "Bearer "
+
+#: What this process remembers of tokens that were not known.
+failed_tries = FailedTries()
 
 
 class TokenAuthentication(Authentication):
@@ -26,7 +30,10 @@ class TokenAuthentication(Authentication):
             return True
         if not header.startswith(PREFIX):
             raise Unauthenticated("the Authorization header must be 'Bearer TOKEN'")
-        request.principal = principal_of(header.removeprefix(PREFIX).strip())  # type: ignore[attr-defined]
+        token = header.removeprefix(PREFIX).strip()
+        request.principal = failed_tries.slowed(  # type: ignore[attr-defined]
+            request.META.get("REMOTE_ADDR", ""), token, principal_of
+        )
         return True
 
     def get_identifier(self, request: HttpRequest) -> str:

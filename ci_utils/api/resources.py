@@ -23,7 +23,7 @@ from ci_utils.api.authentication import TokenAuthentication
 from ci_utils.api.paging import BoundedPaginator
 from ci_utils.api.schema import read_json
 from ci_utils.api.tokens import Principal
-from ci_utils.errors import CIError, InvalidRequest, NotFound
+from ci_utils.errors import CIError, InvalidRequest, NotFound, TooManyRequests
 
 
 def error_response(error: CIError) -> JsonResponse:
@@ -31,6 +31,8 @@ def error_response(error: CIError) -> JsonResponse:
     response = JsonResponse({"error": error.message}, status=error.http_status)
     if error.http_status == 401:
         response["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, TooManyRequests) and error.retry_after:
+        response["Retry-After"] = str(error.retry_after)
     return response
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from ci_utils.api.authentication import failed_tries
 from ci_utils.api.tokens import Scope, keep_token
 from ci_utils.clients.credentials import save
 from ci_utils.errors import ConfigurationError
@@ -19,6 +20,7 @@ def grant() -> None:
     """Make the local operator's token once and leave it where this user's `ubuntu-ci` looks."""
     token = kept(ports.config().data_dir, "local-token")
     keep_token(NAME, token, [Scope.OPERATE])
+    failed_tries.expect(token)
     try:
         save(ports.config().url, token)
     except ConfigurationError as error:

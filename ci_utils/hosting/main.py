@@ -6,12 +6,14 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from ci_utils.config import SERVICES, listen_address
 from ci_utils.errors import CIError
 
 EXIT_FAILED = 1
+MAX_DAYS = 36500
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,19 +56,35 @@ def build_parser() -> argparse.ArgumentParser:
     worker.add_argument("service", choices=SERVICES, metavar="SERVICE", help=", ".join(SERVICES))
     add("migrate", _migrate, "bring the database to this version")
     add("check", _check, "say what is missing on this machine and the command that installs it")
-    token = add("token", _token, "make tokens for the API")
-    token.add_argument("action", choices=["create"], help="make one")
-    token.add_argument("name", metavar="NAME", help="whom the token is for")
-    token.add_argument(
-        "--scope",
-        action="append",
-        choices=["submit", "operate"],
-        help="what it allows (repeatable; default: submit)",
-    )
+    _add_token_commands(add("token", _token, "make, list and revoke tokens for the API"), common)
     add("uploader", _service_command("uploader"), "say whose signed uploads are trusted", rest=True)
     add("image", _service_command("image"), "keep the base images", rest=True)
     add("project", _service_command("project"), "load project data", rest=True)
     return parser
+
+
+def _add_token_commands(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    create = actions.add_parser("create", parents=[common], help="make one; it is shown this once")
+    create.add_argument("name", metavar="NAME", help="whom the token is for; tickets are theirs by this name")
+    create.add_argument(
+        "--scope",
+        action="append",
+        choices=["read", "submit", "operate", "service"],
+        help="what it allows (repeatable; default: submit)",
+    )
+    create.add_argument(
+        "--expires", type=_days, metavar="DAYS", help="after how many days it ends (default: never)"
+    )
+    actions.add_parser("list", parents=[common], help="show names, scopes and when they end")
+    revoke = actions.add_parser("revoke", parents=[common], help="make one void at once")
+    revoke.add_argument("name", metavar="NAME", help="whose token it is")
+
+
+def _days(value: str) -> timedelta:
+    if not value.isdecimal() or not 0 < int(value) <= MAX_DAYS:
+        raise argparse.ArgumentTypeError(f"must be a whole number of days from 1 to {MAX_DAYS}")
+    return timedelta(days=int(value))
 
 
 def _listen(value: str) -> str:
@@ -107,11 +125,14 @@ def _token(arguments: argparse.Namespace, _: list[str]) -> int:
     from ci_utils.hosting import database  # noqa: PLC0415 -- settings are read on import
 
     database.prepare()
-    from ci_utils.api.tokens import Scope, create_token  # noqa: PLC0415 -- needs Django to be set up
+    from ci_utils.hosting import token_command  # noqa: PLC0415 -- needs Django to be set up
 
-    token = create_token(arguments.name, [Scope(name) for name in arguments.scope or ["submit"]])
-    print(f"Token for {arguments.name}; it is shown this once:")  # noqa: T201 -- a command line's answer
-    print(token)  # noqa: T201 -- a command line's answer
+    if arguments.action == "create":
+        token_command.create(arguments.name, arguments.scope or ["submit"], arguments.expires)
+    elif arguments.action == "revoke":
+        token_command.revoke(arguments.name)
+    else:
+        token_command.show()
     return 0
 
 

@@ -217,5 +217,6 @@ def test_no_write_without_a_known_token(engine, nothing_is_made, method, path, t
 
     answer = requests.request(method, f"{engine.url}/api/v1/{path}", json={}, headers=headers, timeout=30)
 
-    assert answer.status_code == 401
+    # So many wrong ones from one address are slowed down, too.
+    assert answer.status_code in ((401, 429) if token == "Bearer wrong" else (401,))
     assert answer.json()["error"]

@@ -1,11 +1,22 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.conf import settings
+from django.utils import timezone
 
 from ci_utils.api.models import ApiToken
-from ci_utils.api.tokens import NOBODY, Principal, Scope, create_token, keep_token, principal_of
-from ci_utils.errors import Conflict, Forbidden, Unauthenticated
+from ci_utils.api.tokens import (
+    NOBODY,
+    Principal,
+    Scope,
+    create_token,
+    keep_token,
+    principal_of,
+    revoke_token,
+)
+from ci_utils.errors import Conflict, Forbidden, NotFound, Unauthenticated
 
 pytestmark = pytest.mark.django_db
 
@@ -60,3 +71,38 @@ def test_submitters_may_submit_only(scope: Scope) -> None:
 def test_nobody_is_asked_for_a_token() -> None:
     with pytest.raises(Unauthenticated, match="Authorization: Bearer TOKEN"):
         NOBODY.require(Scope.SUBMIT)
+
+
+def test_a_revoked_token_is_unknown_and_its_name_is_free_again() -> None:
+    token = create_token("alice", [Scope.SUBMIT])
+    revoke_token("alice")
+    with pytest.raises(Unauthenticated):
+        principal_of(token)
+    assert principal_of(create_token("alice", [Scope.READ])).name == "alice"
+
+
+def test_only_what_is_there_is_revoked() -> None:
+    with pytest.raises(NotFound, match=r"'alice'.*uci-engine token list"):
+        revoke_token("alice")
+
+
+def test_a_token_ends_when_its_time_is_over() -> None:
+    token = create_token("alice", [Scope.SUBMIT], lifetime=timedelta(days=1))
+    assert principal_of(token).name == "alice"
+    ApiToken.objects.update(expires_at=timezone.now())
+    with pytest.raises(Unauthenticated, match="has expired"):
+        principal_of(token)
+
+
+def test_an_expired_token_makes_way_for_the_next_of_its_name() -> None:
+    create_token("alice", [Scope.SUBMIT], lifetime=timedelta(0, 1))
+    ApiToken.objects.update(expires_at=timezone.now())
+    assert principal_of(create_token("alice", [Scope.OPERATE])).scopes == ["operate"]
+
+
+def test_readers_may_write_nothing() -> None:
+    reader = principal_of(create_token("alice", [Scope.READ]))
+    reader.require(Scope.READ)
+    for scope in (Scope.SUBMIT, Scope.OPERATE, Scope.SERVICE):
+        with pytest.raises(Forbidden):
+            reader.require(scope)

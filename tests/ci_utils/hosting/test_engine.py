@@ -77,6 +77,37 @@ def test_a_token_name_is_taken_once(engine):
     assert "there is a token named 'twice' already" in second.stderr
 
 
+def test_a_token_is_listed_until_it_is_revoked_and_then_opens_nothing(engine):
+    created = engine.command("token", "create", "leaver", "--scope", "read", "--expires", "30")
+    headers = {"Authorization": f"Bearer {created.stdout.splitlines()[-1]}"}
+    (line,) = [
+        line for line in engine.command("token", "list").stdout.splitlines() if line.startswith("leaver\t")
+    ]
+    assert line.startswith("leaver\tread\tuntil 2")
+    asked = f"{engine.url}/api/v1/ticket/"
+    assert requests.get(asked, headers=headers, timeout=10).status_code == 200
+    assert requests.post(asked, json={}, headers=headers, timeout=10).status_code == 403
+
+    assert engine.command("token", "revoke", "leaver").returncode == 0
+    assert requests.get(asked, headers=headers, timeout=10).status_code == 401
+    assert "leaver" not in engine.command("token", "list").stdout
+    again = engine.command("token", "revoke", "leaver")
+    assert (again.returncode, again.stderr.count("there is no token named 'leaver'")) == (1, 1)
+
+
+def test_the_database_holds_no_token(engine):
+    token = engine.command("token", "create", "hashed").stdout.splitlines()[-1]
+    files = [path for path in engine.data_dir.glob("engine.sqlite3*") if path.is_file()]
+    assert files
+    for path in files:
+        assert token.encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "x", "99999999"])
+def test_a_wrong_expiry_is_refused(engine, days):
+    assert engine.command("token", "create", "x", "--expires", days).returncode == 2
+
+
 def test_a_wrong_setting_stops_it_before_anything_is_made(tmp_path):
     answer = another(tmp_path, UCI_POOL_SIZE="none").command("run")
 
