@@ -40,6 +40,10 @@ docs: setup  ## Build the documentation into docs/_build
 demo:  ## One real package, end to end, on this machine
 	@bin/demo
 
+.PHONY: bench
+bench: setup  ## The benchmarks, as tables (`python -m benchmarks NAME` runs one)
+	$(PYTHON) -m benchmarks
+
 .PHONY: fresh
 fresh:  ## Prove bin/demo and bin/test on a minimal Debian root
 	@bin/fresh

@@ -7,7 +7,7 @@ setup(
     version="0.1.0",
     description="A landing engine for Debian-based distributions",
     python_requires=">=3.11",
-    packages=find_packages(exclude=["tests", "tests.*", "charms*", "juju-deployer*"]),
+    packages=find_packages(exclude=["benchmarks", "tests", "tests.*", "charms*", "juju-deployer*"]),
     include_package_data=True,
     install_requires=[
         "Django>=5.2,<5.3",
