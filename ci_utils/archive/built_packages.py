@@ -14,7 +14,7 @@ from pathlib import Path
 from ci_utils.archive.file_pool import file_sha256
 from ci_utils.errors import StageFailed, UploadRejected
 from ci_utils.sandbox.sandbox import Bind, Overlay, Sandbox
-from ci_utils.source_package.control import MAX_BYTES, Stanza, UploadFile
+from ci_utils.source_package.control import CHANGES_COLUMNS, MAX_BYTES, Stanza, UploadFile
 from ci_utils.source_package.names import valid_package_name, valid_version, without_epoch
 
 READING_SECONDS = 120
@@ -70,7 +70,7 @@ def _read(results: Path, root: Path, source: str, version: str, architecture: st
         declared = Stanza.parse(stream.read(MAX_BYTES + 1), changes.name)
     if (declared.get("Source").split(" ")[0], declared.get("Version")) != (source, version):
         raise UploadRejected(f"{changes.name} is not of {source} {version}")
-    files = {file.name: file for file in declared.files() if file.name.endswith(".deb")}
+    files = {file.name: file for file in declared.files(CHANGES_COLUMNS) if file.name.endswith(".deb")}
     controls = dict(_controls(results, root))
     for name in files.keys() ^ controls.keys():
         raise UploadRejected(f"{name} is in only one of {changes.name} and the results")

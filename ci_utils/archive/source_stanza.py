@@ -14,6 +14,8 @@ from ci_utils.source_package.dsc import SourceControl
 from ci_utils.source_package.signature import is_clearsigned, signed_content
 
 BUILD_DEPENDENCIES = ("Build-Depends", "Build-Depends-Arch", "Build-Depends-Indep")
+#: Of a .dsc, what an index does without or says itself; names of fields have no case.
+REPLACED_FIELDS = ("source", "package", "directory", "checksums-sha1")
 _PACKAGE = re.compile(r"(?:^|[,|])\s*([a-z0-9][a-z0-9+.-]+)")
 
 
@@ -40,7 +42,7 @@ def _index_stanza(content: bytes, dsc: bytes, control: SourceControl, directory:
     fields = Dsc(content)
     package = Dsc({"Package": control.source})
     for field in fields:
-        if field not in ("Source", "Package", "Directory", "Checksums-Sha1"):
+        if field.lower() not in REPLACED_FIELDS:
             package[field] = fields[field]
     size = str(len(dsc))
     for field, algorithm, column in (("Files", "md5", "md5sum"), ("Checksums-Sha256", "sha256", "sha256")):

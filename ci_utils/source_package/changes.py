@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci_utils.errors import UploadRejected
-from ci_utils.source_package.control import Stanza, UploadFile
+from ci_utils.source_package.control import CHANGES_COLUMNS, Stanza, UploadFile
 from ci_utils.source_package.names import (
     valid_distribution,
     valid_file_name,
@@ -119,7 +119,7 @@ def _check_source_only(stanza: Stanza) -> None:
 
 
 def _source_files(stanza: Stanza, source: str) -> tuple[UploadFile, ...]:
-    files = stanza.files()
+    files = stanza.files(CHANGES_COLUMNS)
     for file in files:
         if not file.name.startswith(f"{source}_"):
             raise UploadRejected(f"{stanza.filename} lists {file.name}, which is not a file of {source}")

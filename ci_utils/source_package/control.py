@@ -22,6 +22,9 @@ _FORBIDDEN = re.compile(r"[^\t\n\x20-\x7e\u00a0-\U0010ffff]")
 _WORD = re.compile(r"[^ \t]+")
 _DIGITS = re.compile(r"[0-9]{1,15}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_MD5 = re.compile(r"[0-9a-f]{32}", re.ASCII)
+#: Words of a line of Files: of a .dsc; of a .changes, which adds section and priority.
+DSC_COLUMNS, CHANGES_COLUMNS = 3, 5
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,14 @@ class Stanza:
             raise UploadRejected(f"{self.filename} has no {name} field")
         return value
 
-    def files(self) -> tuple[UploadFile, ...]:
-        """The files listed in Files and Checksums-Sha256, which must agree."""
-        sizes = {name: self._size(words, name) for name, words in self._entries("Files").items()}
+    def files(self, columns: int) -> tuple[UploadFile, ...]:
+        """The files listed in Files, with so many words a line, and Checksums-Sha256, which must agree."""
+        sizes = {}
+        for name, words in self._entries("Files").items():
+            # What is no ASCII can be a space to other readers, who would then see other columns.
+            if len(words) != columns or not _MD5.fullmatch(words[0]) or not "".join(words[2:]).isascii():
+                raise UploadRejected(f"{self.filename} has no valid entry for {name} in its Files field")
+            sizes[name] = self._size(words, name)
         sums = self._entries("Checksums-Sha256")
         for name in sorted(sizes.keys() ^ sums.keys()):
             missing = "Checksums-Sha256" if name in sizes else "Files"
@@ -73,7 +81,7 @@ class Stanza:
         return UploadFile(name, size, words[0])
 
     def _size(self, words: list[str], name: str) -> int:
-        if len(words) < 3 or not _DIGITS.fullmatch(words[1]):
+        if not _DIGITS.fullmatch(words[1]):
             raise UploadRejected(f"{self.filename} gives no valid size for {name}")
         return int(words[1])
 

@@ -15,7 +15,7 @@ from ci_utils.source_package.changes import (
     checked_source,
     checked_version,
 )
-from ci_utils.source_package.control import MAX_BYTES, Stanza, UploadFile
+from ci_utils.source_package.control import DSC_COLUMNS, MAX_BYTES, Stanza, UploadFile
 from ci_utils.source_package.names import without_epoch
 from ci_utils.source_package.signature import is_clearsigned, signed_content
 
@@ -50,7 +50,7 @@ def parse_dsc(content: bytes, filename: str) -> SourceControl:
         version=checked_version(stanza),
         architecture=tuple(stanza.get("Architecture").split()),
         binaries=checked_binaries(stanza),
-        files=stanza.files(),
+        files=stanza.files(DSC_COLUMNS),
         has_tests=any(suite.startswith("autopkgtest") for suite in suites),
     )
 
