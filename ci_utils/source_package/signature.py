@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci_utils import commands
-from ci_utils.errors import UploadRejected
+from ci_utils.errors import TimedOut, UploadRejected
 from ci_utils.source_package.control import MAX_BYTES
 
 BEGIN_MESSAGE = b"-----BEGIN PGP SIGNED MESSAGE-----"
@@ -21,7 +21,8 @@ END_SIGNATURE = b"-----END PGP SIGNATURE-----"
 
 #: OpenPGP numbers of SHA-256, SHA-384 and SHA-512 (RFC 4880, 9.4).
 STRONG_HASHES = ("8", "9", "10")
-GPGV_SECONDS = 60
+#: More than a text of MAX_BYTES ever takes; a signature can hold data that is packed without end.
+GPGV_SECONDS = 20
 
 _ARMOR_LINE = re.compile(rb"[A-Za-z0-9+/=]*|[A-Za-z]+: [\x20-\x7e]*")
 _HASH_LINE = re.compile(rb"Hash: [A-Za-z0-9, -]+")
@@ -94,16 +95,22 @@ def verify(text: bytes, keyring: bytes | Path, name: str) -> SignedText:
     signed_content(text, name)
     with tempfile.TemporaryDirectory(prefix="uci-gpgv-") as directory:
         home = Path(directory)
-        signature = _read_status(_gpgv(text, keyring, home), name)
+        try:
+            status, said = _gpgv(text, keyring, home)
+        except TimedOut:
+            raise UploadRejected(f"the signature of {name} cannot be read; sign it again") from None
+        signature = _read_status(said, name)
+        if status:
+            raise UploadRejected(f"the signature of {name} has more in it than a signature; sign it again")
         return SignedText((home / "content").read_bytes(), signature)
 
 
-def _gpgv(text: bytes, keyring: bytes | Path, home: Path) -> list[list[str]]:
-    """Run gpgv in a directory of its own; return its status lines as words."""
+def _gpgv(text: bytes, keyring: bytes | Path, home: Path) -> tuple[int, list[list[str]]]:
+    """Run gpgv in a directory of its own; return its exit status and its status lines as words."""
     (home / "signed").write_bytes(text)
     (home / "keyring.gpg").write_bytes(keyring if isinstance(keyring, bytes) else keyring.read_bytes())
     with (home / "log").open("w+b") as log:
-        commands.run_logged(
+        status = commands.run_logged(
             [
                 *("gpgv", "--homedir", home, "--keyring", home / "keyring.gpg"),
                 *("--weak-digest", "SHA1", "--weak-digest", "RIPEMD160", "--status-fd", "1"),
@@ -114,7 +121,7 @@ def _gpgv(text: bytes, keyring: bytes | Path, home: Path) -> list[list[str]]:
         )
         log.seek(0)
         lines = log.read().decode(errors="replace").split("\n")
-    return [line.split(" ")[1:] for line in lines if line.startswith("[GNUPG:] ")]
+    return status, [line.split(" ")[1:] for line in lines if line.startswith("[GNUPG:] ")]
 
 
 def _read_status(status: list[list[str]], name: str) -> Signature:

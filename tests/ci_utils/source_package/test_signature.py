@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,20 @@ def test_anything_outside_the_one_signed_part_is_refused(alice: SigningKey, wrap
     assert NAME in refusal(text, alice.public())
     with pytest.raises(UploadRejected):
         signed_content(text, NAME)
+
+
+def test_packed_data_beside_a_good_signature_is_refused(alice: SigningKey):
+    message, _, armor = alice.clearsign(TEXT).partition(b"-----BEGIN PGP SIGNATURE-----\n\n")
+    lines = [line for line in armor.split(b"\n") if line and not line.startswith((b"=", b"-"))]
+    packed = _packet(8, b"\x01" + zlib.compress(_packet(11, b"b" + bytes(5 + 10_000_000)), wbits=-15))
+    signature = base64.encodebytes(base64.b64decode(b"".join(lines)) + packed)
+    text = b"%b-----BEGIN PGP SIGNATURE-----\n\n%b-----END PGP SIGNATURE-----\n" % (message, signature)
+    assert "more in it than a signature" in refusal(text, alice.public())
+
+
+def _packet(tag: int, body: bytes) -> bytes:
+    """An OpenPGP packet in the new format with a length of four bytes (RFC 4880, 4.2.2)."""
+    return bytes([0xC0 | tag, 0xFF]) + len(body).to_bytes(4, "big") + body
 
 
 def test_a_public_key_is_read_armored_and_binary(alice: SigningKey):
