@@ -7,7 +7,6 @@ against the build's .changes and the source that was built.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from ci_utils.archive.file_pool import file_sha256
 from ci_utils.errors import StageFailed, UploadRejected
 from ci_utils.sandbox.sandbox import Bind, Overlay, Sandbox
 from ci_utils.source_package.control import CHANGES_COLUMNS, MAX_BYTES, Stanza, UploadFile
-from ci_utils.source_package.names import valid_package_name, valid_version, without_epoch
+from ci_utils.source_package.names import valid_file_name, valid_package_name, valid_version, without_epoch
 
 READING_SECONDS = 120
 MAX_OUTPUT = 64 << 20
@@ -58,8 +57,10 @@ def read_results(results: Path, root: Path, *, source: str, version: str, archit
     """
     try:
         return _read(results, root, source, version, architecture)
-    except (UploadRejected, OSError, UnicodeDecodeError) as error:
+    except UploadRejected as error:
         raise StageFailed(f"its results cannot be accepted: {error}") from error
+    except OSError as error:
+        raise StageFailed(f"its results cannot be read: {error.strerror}") from error
 
 
 def _read(results: Path, root: Path, source: str, version: str, architecture: str) -> BuildResults:
@@ -71,7 +72,7 @@ def _read(results: Path, root: Path, source: str, version: str, architecture: st
     if (declared.get("Source").split(" ")[0], declared.get("Version")) != (source, version):
         raise UploadRejected(f"{changes.name} is not of {source} {version}")
     files = {file.name: file for file in declared.files(CHANGES_COLUMNS) if file.name.endswith(".deb")}
-    controls = dict(_controls(results, root))
+    controls = split_controls(_controls(results, root))
     for name in files.keys() ^ controls.keys():
         raise UploadRejected(f"{name} is in only one of {changes.name} and the results")
     packages = [
@@ -84,7 +85,7 @@ def _read(results: Path, root: Path, source: str, version: str, architecture: st
 def _package(
     path: Path, file: UploadFile, control: str, source: str, source_version: str, architecture: str
 ) -> BuiltPackage:
-    stanza = Stanza.parse(control.encode(), file.name)
+    stanza = Stanza.parse(control.encode(errors="surrogateescape"), file.name)
     name, version, target = (stanza.require(field) for field in ("Package", "Version", "Architecture"))
     if not valid_package_name(name) or not valid_version(version) or target not in (architecture, "all"):
         raise UploadRejected(f"{file.name} has no valid name, version or architecture")
@@ -95,15 +96,19 @@ def _package(
     if of_source != source or (of_version.strip("()") or version) != source_version:
         raise UploadRejected(f"{file.name} says it is of the source {claimed[:80]}")
     for field in RESERVED_FIELDS:
-        if stanza.get(field):
+        if stanza.has(field):
             raise UploadRejected(f"{file.name} has the field {field}, which only an archive may write")
     if path.stat().st_size != file.size or file_sha256(path) != file.sha256:
         raise UploadRejected(f"{file.name} does not match its checksum")
-    return BuiltPackage(path, file, name, version, target, control)
+    return BuiltPackage(path, file, name, version, target, control.strip("\n"))
 
 
-def _controls(results: Path, root: Path) -> Iterator[tuple[str, str]]:
-    """The control file of every .deb by its file name, read inside a sandbox."""
+def _controls(results: Path, root: Path) -> bytes:
+    """The control file of every .deb below its file name, read inside a sandbox."""
+    for path in results.iterdir():
+        # A name with a newline could imitate the control file of another package.
+        if path.name.endswith(".deb") and not valid_file_name(path.name):
+            raise UploadRejected(f"{path.name[:80]!r} is not a plain file name")
     sandbox = Sandbox(Overlay([root]), binds=[Bind(results, "/run/results")], unprivileged=True)
     with sandbox.popen(
         ["timeout", str(READING_SECONDS), "/bin/sh", "-c", _READ],
@@ -112,16 +117,19 @@ def _controls(results: Path, root: Path) -> Iterator[tuple[str, str]]:
         output = process.stdout.read(MAX_OUTPUT) if process.stdout else b""
     if process.returncode:
         raise UploadRejected("a binary package cannot be read")
-    name, lines = "", list[str]()
-    for line in output.decode().rstrip("\n").split("\n"):
+    return output
+
+
+def split_controls(output: bytes) -> dict[str, str]:
+    """The control files in what the sandbox printed, by the file names of their packages."""
+    controls: dict[str, list[str]] = {}
+    lines: list[str] = []
+    for line in output.decode(errors="surrogateescape").rstrip("\n").split("\n"):
         if line.startswith(" "):
             lines.append(line[1:])
-            continue
-        if name:
-            yield name, "\n".join(lines)
-        name, lines = line, []
-    if name:
-        yield name, "\n".join(lines)
+        else:
+            lines = controls[line] = []
+    return {name: "\n".join(lines) for name, lines in controls.items() if name}
 
 
 def _regular(path: Path) -> Path:

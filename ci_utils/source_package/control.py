@@ -52,6 +52,10 @@ class Stanza:
         """A field's value, empty if there is none; continuation lines follow after newlines."""
         return self._fields.get(name.lower(), "")
 
+    def has(self, name: str) -> bool:
+        """Whether there is such a field, empty or not."""
+        return name.lower() in self._fields
+
     def require(self, name: str) -> str:
         """A field's value, which must be there and not empty."""
         value = self.get(name)
