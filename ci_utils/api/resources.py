@@ -6,11 +6,13 @@ of the service's domain; reads of models are tastypie's.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import FieldError, ObjectDoesNotExist
+from django.db.utils import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, re_path
 from tastypie.authorization import ReadOnlyAuthorization
@@ -23,7 +25,9 @@ from ci_utils.api.authentication import TokenAuthentication
 from ci_utils.api.paging import BoundedPaginator
 from ci_utils.api.schema import read_json
 from ci_utils.api.tokens import Principal
-from ci_utils.errors import CIError, InvalidRequest, NotFound, TooManyRequests
+from ci_utils.errors import CIError, InvalidRequest, NotFound, TooManyRequests, Unavailable
+
+log = logging.getLogger(__name__)
 
 
 def error_response(error: CIError) -> JsonResponse:
@@ -71,6 +75,10 @@ class _EngineBehaviour:
             return super().dispatch(request_type, request, **kwargs)  # type: ignore[misc,no-any-return]
         except CIError as error:
             raise ImmediateHttpResponse(error_response(error)) from None
+        except (OperationalError, InterfaceError) as error:
+            log.warning("%s: the database does not answer: %s", request.path, error)
+            away = Unavailable("the database does not answer now; try again")
+            raise ImmediateHttpResponse(error_response(away)) from None
         except FieldError:
             unsorted = InvalidRequest("order_by: name a field of this resource")
             raise ImmediateHttpResponse(error_response(unsorted)) from None
