@@ -66,8 +66,9 @@ def _serve(bound: socket.socket) -> int:
     from ci_utils.hosting.wsgi import application  # noqa: PLC0415 -- needs Django to be set up
     from ci_utils.work_queue.requests import void_leases  # noqa: PLC0415 -- needs Django to be set up
 
-    void_leases()  # whoever held them is dead: this process holds the data directory's lock
-    local_access.grant()
+    with database.usable():
+        void_leases()  # whoever held them is dead: this process holds the data directory's lock
+        local_access.grant()
     stop = _stop_event()
     running = threads.made(stop)
     server = waitress.create_server(

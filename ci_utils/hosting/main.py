@@ -127,12 +127,13 @@ def _token(arguments: argparse.Namespace, _: list[str]) -> int:
     database.prepare()
     from ci_utils.hosting import token_command  # noqa: PLC0415 -- needs Django to be set up
 
-    if arguments.action == "create":
-        token_command.create(arguments.name, arguments.scope or ["submit"], arguments.expires)
-    elif arguments.action == "revoke":
-        token_command.revoke(arguments.name)
-    else:
-        token_command.show()
+    with database.usable():
+        if arguments.action == "create":
+            token_command.create(arguments.name, arguments.scope or ["submit"], arguments.expires)
+        elif arguments.action == "revoke":
+            token_command.revoke(arguments.name)
+        else:
+            token_command.show()
     return 0
 
 
@@ -144,7 +145,8 @@ def _service_command(name: str) -> Callable[[argparse.Namespace, list[str]], int
         from django.core import management  # noqa: PLC0415 -- needs settings
 
         django_command = management.load_command_class(str(management.get_commands()[name]), name)
-        django_command.run_from_argv(["uci-engine", name, *rest])
+        with database.usable():
+            django_command.run_from_argv(["uci-engine", name, *rest])
         return 0
 
     return command
