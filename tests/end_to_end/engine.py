@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +23,17 @@ SERVING = re.compile(r"^Serving on (http://\S+)$", re.MULTILINE)
 
 @dataclass
 class Engine:
-    """`uci-engine run` on a data directory; `log` holds what it prints."""
+    """`uci-engine run` on a data directory; `log` holds what it prints.
+
+    `program` is what runs the engine.
+    """
 
     data_dir: Path
     settings: Mapping[str, str]
     log: Path
     process: subprocess.Popen[bytes] | None = None
     url: str = ""
+    program: Sequence[str | Path] = (VENV_BIN / "uci-engine",)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -43,7 +47,7 @@ class Engine:
         begin = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [VENV_BIN / "uci-engine", "run", "--listen", address],
+                [*self.program, "run", "--listen", address],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
