@@ -13,6 +13,7 @@ from ticket_system.api.subtickets import (
     SubTicketResource,
     TicketArtifactResource,
 )
+from ticket_system.api.ticket_files import TicketArtifactsResource
 from ticket_system.api.tickets import (
     FullTicketResource,
     OpenTicketsResource,
@@ -32,6 +33,7 @@ RESOURCES = [
     BinaryPackageResource(),
     SubTicketResource(),
     TicketArtifactResource(),
+    TicketArtifactsResource(),
     SubTicketArtifactResource(),
     BundleResource(),
     ProjectDataResource(),

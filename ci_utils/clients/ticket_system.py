@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ci_utils.clients.base import TRANSFER_TIMEOUT_SECONDS, ServiceClient
@@ -46,10 +46,13 @@ class TicketSystemClient(ServiceClient):
         """Report where a subticket is."""
         self.patch(f"updatesubticketstatus/{subticket_id}/", fields)
 
-    def add_artifact(self, ticket_id: int, *, name: str, reference: str, type: str) -> None:
-        """Attach a file to a ticket; `type` is RESULTS, LOGS or IMAGE. The same again is done once."""
+    def add_artifacts(self, ticket_id: int, files: Sequence[Mapping[str, str]]) -> None:
+        """Attach files to a ticket, all or none; the same again is done once.
+
+        Each has `name`, `reference` (its URL) and `type`: RESULTS, LOGS or IMAGE.
+        """
         ticket = f"/api/v1/ticket/{ticket_id}/"
-        self.post("ticketartifact/", {"name": name, "ticket": ticket, "reference": reference, "type": type})
+        self.post("ticketartifacts/", {"ticket": ticket, "artifacts": [dict(file) for file in files]})
 
     def add_subticket_artifact(self, subticket_id: int, *, name: str, reference: str, type: str) -> None:
         """Attach a file to a subticket; `type` is SPU, RESULTS or LOGS. The same again is done once."""

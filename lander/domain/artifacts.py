@@ -35,18 +35,18 @@ def link_artifacts(
     """Attach the files of a stage's result to the ticket; a build's log to the subticket of its source."""
     by_source = {subticket["source"]: subticket["id"] for subticket in subtickets}
     linked = set()
+    files = []
     for build in result.get("builds", []):
         subticket_id = by_source.get(build["source"])
         if build["log"] and subticket_id:
             linked.add(build["log"])
-            reporter.artifact(
-                name=_name(build["log"]), reference=build["log"], type="LOGS", subticket_id=subticket_id
-            )
+            reporter.subticket_artifact(subticket_id, _file(build["log"], "LOGS"))
     for url, kind in _urls(result):
         if url not in linked:
             linked.add(url)
             name = result.get("image_name") if kind == "IMAGE" else None
-            reporter.artifact(name=name or _name(url), reference=url, type=kind)
+            files.append(_file(url, kind, name))
+    reporter.artifacts(files)
 
 
 def archive_consoles(
@@ -54,6 +54,7 @@ def archive_consoles(
 ) -> dict[str, str]:
     """Keep console log and result of every stage that ran; the logs' URLs by stage."""
     urls = {}
+    files = []
     for child in children:
         if child.started_at is None:
             continue
@@ -66,8 +67,8 @@ def archive_consoles(
         }
         urls[child.stage] = store.put_file(f"lander-{child.stage}.log", console_text([child]).encode())
         kept = store.put_file(f"lander-{child.stage}.json", json.dumps(outcome, indent=2).encode())
-        for url in (urls[child.stage], kept):
-            reporter.artifact(name=_name(url), reference=url, type="LOGS")
+        files += [_file(url, "LOGS") for url in (urls[child.stage], kept)]
+    reporter.artifacts(files)
     return urls
 
 
@@ -93,6 +94,11 @@ def _urls(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         value = result.get(field) or []
         for url in [value] if isinstance(value, str) else value:
             yield url, kind
+
+
+def _file(url: str, kind: str, name: str | None = None) -> dict[str, str]:
+    """A file as the ticket system is told of it."""
+    return {"name": name or _name(url), "reference": url, "type": kind}
 
 
 def _name(url: str) -> str:

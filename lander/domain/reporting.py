@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ci_utils.clients.ticket_system import TicketSystemClient
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 #: Between two reports that differ only in their message.
 QUIET_SECONDS = 1.0
 RETRY_SECONDS = 2.0
+#: As many as the body of a request holds, however long their names are.
+FILES_AT_ONCE = 500
 
 
 class TicketReporter:
@@ -56,13 +59,15 @@ class TicketReporter:
         fields = {"current_workflow_step": step, "status": status, "message": message}
         self.deliver(lambda: self._client.set_subticket_status(subticket_id, **fields))
 
-    def artifact(self, *, name: str, reference: str, type: str, subticket_id: int | None = None) -> None:
-        """Attach a file to the ticket, or to one of its subtickets."""
-        file = {"name": name, "reference": reference, "type": type}
-        if subticket_id is None:
-            self.deliver(lambda: self._client.add_artifact(self._ticket_id, **file))
-        else:
-            self.deliver(lambda: self._client.add_subticket_artifact(subticket_id, **file))
+    def artifacts(self, files: Sequence[Mapping[str, str]]) -> None:
+        """Attach files to the ticket; each has `name`, `reference` and `type`."""
+        for start in range(0, len(files), FILES_AT_ONCE):
+            batch = files[start : start + FILES_AT_ONCE]
+            self.deliver(partial(self._client.add_artifacts, self._ticket_id, batch))
+
+    def subticket_artifact(self, subticket_id: int, file: Mapping[str, str]) -> None:
+        """Attach a file to one of the ticket's subtickets."""
+        self.deliver(lambda: self._client.add_subticket_artifact(subticket_id, **file))
 
     def deliver(self, send: Callable[[], None]) -> None:
         """Send until it is taken, or refused for good (a ticket that has ended meanwhile, say)."""

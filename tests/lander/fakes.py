@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ci_utils.clients.ppa_assigner import PPAAssignerClient
@@ -52,10 +52,10 @@ class TicketSystem(TicketSystemClient):
             (subticket_id, fields["current_workflow_step"], fields["status"], fields["message"])
         )
 
-    def add_artifact(self, ticket_id: int, *, name: str, reference: str, type: str) -> None:
+    def add_artifacts(self, ticket_id: int, files: Sequence[Mapping[str, str]]) -> None:
         self._answer()
-        if (name, type) not in self.artifacts:
-            self.artifacts.append((name, type))
+        told = [(file["name"], file["type"]) for file in files]
+        self.artifacts += [file for file in told if file not in self.artifacts]
 
     def add_subticket_artifact(self, subticket_id: int, *, name: str, reference: str, type: str) -> None:
         self._answer()

@@ -166,6 +166,34 @@ def test_an_artifact_of_a_ticket_told_twice_is_there_once(parts, service, nobody
     ]
 
 
+def test_many_artifacts_of_a_ticket_come_in_one_call_and_are_there_once(
+    parts, service, nobody, django_assert_num_queries
+):
+    files = [{"name": f"log-{n}", "reference": "http://x.example/1", "type": "LOGS"} for n in range(50)]
+    told = {"ticket": parts["ticket"], "artifacts": files}
+    with django_assert_num_queries(4):  # two of them for the transaction
+        response = service.post("ticketartifacts/", told)
+    assert (response.status_code, response.json()) == (201, {"artifacts": 50})
+    changed = [file | {"reference": "http://x.example/2"} for file in [*files, files[0]]]
+    assert service.post("ticketartifacts/", told | {"artifacts": changed}).json() == {"artifacts": 50}
+    listed = nobody.get("ticketartifact/", limit=100).json()["objects"]
+    assert [(a["name"], a["reference"]) for a in listed] == [
+        (file["name"], "http://x.example/2") for file in files
+    ]
+
+
+def test_artifacts_that_come_in_one_call_are_added_all_or_none(parts, service, submitter, nobody):
+    good = {"name": "log", "reference": "http://x.example/", "type": "LOGS"}
+    for ticket, files in ((parts["ticket"], [good, good | {"type": "SPU"}]), ("/api/v1/ticket/999/", [good])):
+        response = service.post("ticketartifacts/", {"ticket": ticket, "artifacts": files})
+        assert response.status_code in (400, 404)
+    assert (
+        submitter.post("ticketartifacts/", {"ticket": parts["ticket"], "artifacts": [good]}).status_code
+        == 403
+    )
+    assert nobody.get("ticketartifact/").json()["meta"]["total_count"] == 0
+
+
 def test_results_and_logs_of_a_subticket_come_from_services(parts, service, submitter, nobody):
     file = {"name": "log", "subticket": parts["subticket"], "reference": "http://x.example/", "type": "LOGS"}
     assert submitter.post("subticketartifact/", file).status_code == 403

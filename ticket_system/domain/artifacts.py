@@ -5,6 +5,7 @@ Specification: "Create artifact".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -39,6 +40,24 @@ def add_ticket_artifact(*, ticket_id: int, file: FileReport, by: Principal) -> t
         return TicketArtifact.objects.update_or_create(
             ticket=ticket, type=file.type, name=file.name, defaults={"reference": file.reference}
         )
+
+
+def add_ticket_artifacts(*, ticket_id: int, files: Sequence[FileReport], by: Principal) -> int:
+    """Attach many files to a ticket at once, all or none; the number of them. A name again replaces it."""
+    by.require(Scope.SERVICE)
+    for file in files:
+        _require_reference(file)
+    with transaction.atomic():
+        ticket = locked_ticket(ticket_id)
+        wanted = {(file.type, file.name): TicketArtifact(ticket=ticket, **vars(file)) for file in files}
+        TicketArtifact.objects.bulk_create(
+            wanted.values(),
+            update_conflicts=True,
+            unique_fields=["ticket", "type", "name"],
+            update_fields=["reference"],
+            batch_size=100,
+        )
+    return len(wanted)
 
 
 def add_subticket_artifact(
