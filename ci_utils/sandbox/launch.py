@@ -13,7 +13,9 @@ cannot be made (exit status 125).
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import select
 import signal
 import socket
@@ -24,12 +26,19 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from ci_utils.sandbox import root_tree
+from ci_utils.sandbox import process_tree, root_tree
 from ci_utils.sandbox import system_calls as kernel
-from ci_utils.sandbox.plan import BUILD_ID, ID_COUNT, Plan
+from ci_utils.sandbox.control_group import ControlGroup, control_group
+from ci_utils.sandbox.disk_meter import DiskMeter
+from ci_utils.sandbox.limits import DISK, MEMORY, PROCESSES
+from ci_utils.sandbox.plan import BUILD_ID, ID_COUNT, LIMIT_REPORT, LimitsPlan, Plan
 
 SETUP_FAILED = 125
 NOT_FOUND = 127
+WATCH_SECONDS = 0.5
+MEASURE_SECONDS = 0.2
+#: So that who counts them sees more than the limit.
+SPARE_PROCESSES = 16
 
 
 def main() -> int:
@@ -43,8 +52,14 @@ def main() -> int:
 
 def supervise(plan: Plan, channel: socket.socket) -> int:
     """Run the plan's program to its end, or until the other end of `channel` closes; its exit status."""
+    # A nested sandbox is within the limits of the one around it.
+    with control_group(plan.limits if plan.id_map else None) as group:
+        return _supervise(plan, channel, group)
+
+
+def _supervise(plan: Plan, channel: socket.socket, group: ControlGroup) -> int:
     ours, theirs = socket.socketpair()
-    entry = _fork(lambda: _enter(plan, theirs, channel), channel)
+    entry = _fork(lambda: _enter(plan, theirs, channel, group), channel)
     theirs.close()
     signal.signal(signal.SIGTERM, _forward(entry, signal.SIGTERM))
     if plan.id_map and ours.recv(1):
@@ -55,15 +70,32 @@ def supervise(plan: Plan, channel: socket.socket) -> int:
             os.kill(entry, signal.SIGKILL)
         else:
             ours.sendall(b"m")
+    exceeded = _watch(plan, entry, channel, group)
+    status = _status_of(entry)
+    if exceeded := exceeded or group.exceeded():
+        _report_limit(channel, exceeded)
+    return status
+
+
+def _watch(plan: Plan, entry: int, channel: socket.socket, group: ControlGroup) -> str:
+    """Wait for the end of `entry`, or end it when the engine does or a limit is hit; which limit."""
     ended = os.pidfd_open(entry)
-    ready, _, _ = select.select([ended, channel.fileno()], [], [])
-    if ended not in ready:
-        os.kill(entry, signal.SIGTERM)
-    return _status_of(entry)
+    measured = plan.limits if plan.id_map and len(group.directories) < len((MEMORY, PROCESSES)) else None
+    exceeded = ""
+    while not exceeded:
+        ready, _, _ = select.select([ended, channel.fileno()], [], [], WATCH_SECONDS if plan.limits else None)
+        if ended in ready:
+            return ""
+        exceeded = group.exceeded() or (process_tree.exceeded(entry, measured) if measured else "")
+        if ready:
+            break
+    os.kill(entry, signal.SIGTERM)
+    return exceeded
 
 
-def _enter(plan: Plan, supervisor: socket.socket, channel: socket.socket) -> int:
+def _enter(plan: Plan, supervisor: socket.socket, channel: socket.socket, group: ControlGroup) -> int:
     kernel.die_with_parent(signal.SIGKILL)
+    group.join()
     if plan.id_map:
         kernel.unshare(kernel.CLONE_NEWUSER)
         supervisor.send(b"u")
@@ -76,27 +108,45 @@ def _enter(plan: Plan, supervisor: socket.socket, channel: socket.socket) -> int
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
     kernel.die_with_parent(signal.SIGKILL)
-    init = _fork(lambda: _init(plan, host, channel), channel)
+    init = _fork(lambda: _init(plan, host, channel, group), channel)
     signal.signal(signal.SIGTERM, _forward(init, signal.SIGKILL))
     return _status_of(init)
 
 
-def _init(plan: Plan, host: root_tree.HostPaths, channel: socket.socket) -> int:
+def _init(plan: Plan, host: root_tree.HostPaths, channel: socket.socket, group: ControlGroup) -> int:
     kernel.die_with_parent(signal.SIGKILL)
     os.umask(0o022)
     root_tree.build(plan, host)
-    _keep_only(channel.fileno())
+    layer = [host.open_written(plan)] if plan.limits and (plan.upper or plan.directory) else []
+    _keep_only(channel.fileno(), *layer)
     socket.sethostname(plan.hostname)
     if not plan.network:
         kernel.loopback_up()
     if plan.unprivileged:
         # A namespace of its own would give the program capabilities again.
         Path("/proc/sys/user/max_user_namespaces").write_text("0")
-    program = _fork(lambda: _execute(plan), channel)
+    meter = _meter(plan, layer)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+    program = _fork(lambda: _execute(plan, group), channel)
     while True:
-        pid, status = os.wait()
-        if pid == program:
+        pid, status = os.waitpid(-1, os.WNOHANG if meter else 0)
+        ended = pid == program
+        if meter and meter.full(now=ended and status != 0):
+            _report_limit(channel, DISK)
+            return SETUP_FAILED
+        if ended:
             return _exit_code(status)
+        if not pid:
+            signal.sigtimedwait([signal.SIGCHLD], MEASURE_SECONDS)
+
+
+def _meter(plan: Plan, layer: list[int]) -> DiskMeter | None:
+    """Of what the program writes, unless the sandbox around this one has all of it."""
+    if not plan.limits or root_tree.is_host(plan):
+        return None
+    binds = [os.path.realpath(bind.target) for bind in plan.binds if not bind.read_only]
+    trees = [*(f"/proc/self/fd/{descriptor}" for descriptor in layer), *binds]
+    return DiskMeter(plan.limits, trees, "/" if plan.lowers and not plan.upper else None)
 
 
 def _keep_only(*descriptors: int) -> None:
@@ -112,8 +162,11 @@ def _keep_only(*descriptors: int) -> None:
     os.closerange(below + 1, os.sysconf("SC_OPEN_MAX"))
 
 
-def _execute(plan: Plan) -> NoReturn:
+def _execute(plan: Plan, group: ControlGroup) -> NoReturn:
     os.setsid()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+    if plan.limits:
+        _limit_each_process(plan.limits, group, files=plan.unprivileged)
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     if plan.unprivileged:
@@ -124,6 +177,21 @@ def _execute(plan: Plan) -> NoReturn:
         kernel.forbid_new_privileges()
     os.chdir(plan.cwd)
     os.execvpe(plan.argv[0], plan.argv, plan.env)  # noqa: S606 -- an argument list, no shell
+
+
+def _limit_each_process(limits: LimitsPlan, group: ControlGroup, *, files: bool) -> None:
+    """What the kernel limits by process or user; next best where it has no limit for all together."""
+    wanted = {resource.RLIMIT_CORE: 0}
+    if files:
+        wanted[resource.RLIMIT_FSIZE] = limits.disk
+    if MEMORY not in group.directories:
+        wanted[resource.RLIMIT_DATA] = limits.memory
+    if PROCESSES not in group.directories:
+        wanted[resource.RLIMIT_NPROC] = limits.processes + SPARE_PROCESSES
+    for kind, value in wanted.items():
+        _, hard = resource.getrlimit(kind)
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (value, value))
 
 
 def _map_ids(pid: int, first: tuple[int, int]) -> None:
@@ -158,6 +226,11 @@ def _fork(work: Callable[[], int], channel: socket.socket) -> int:
 def _report(channel: socket.socket, error: OSError) -> None:
     detail = f"{error.strerror} {error.filename or ''}" if error.strerror else str(error)
     channel.sendall(f"{detail.strip()}\n".encode())
+
+
+def _report_limit(channel: socket.socket, limit: str) -> None:
+    with contextlib.suppress(OSError):  # the engine may have ended
+        channel.sendall(f"{LIMIT_REPORT}{limit}\n".encode())
 
 
 def _forward(pid: int, number: int) -> Callable[[int, FrameType | None], None]:

@@ -10,6 +10,8 @@ from typing import Any
 ID_COUNT = 65536
 #: The ordinary user that hostile programs run as, by number.
 BUILD_ID = 1000
+#: Begins the launcher's sentence when the name of a limit that was hit follows.
+LIMIT_REPORT = "limit "
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,16 @@ class BindPlan:
     source: str
     target: str
     read_only: bool
+
+
+@dataclass(frozen=True)
+class LimitsPlan:
+    """Bytes of memory and disk, number of processes; `in_memory`: bytes of each file system in memory."""
+
+    memory: int
+    processes: int
+    disk: int
+    in_memory: int
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,7 @@ class Plan:
     tmpfs: list[str]
     network: bool
     unprivileged: bool
+    limits: LimitsPlan | None
 
     def to_json(self) -> bytes:
         """One line."""
@@ -53,4 +66,5 @@ class Plan:
         """The inverse of `to_json`."""
         fields: dict[str, Any] = json.loads(line)
         fields["binds"] = [BindPlan(**bind) for bind in fields["binds"]]
+        fields["limits"] = fields["limits"] and LimitsPlan(**fields["limits"])
         return cls(**fields)

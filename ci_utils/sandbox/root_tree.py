@@ -51,6 +51,11 @@ class HostPaths:
     def __getitem__(self, path: str) -> int:
         return self._descriptors[path]
 
+    def open_written(self, plan: Plan) -> int:
+        """The directory that takes what the program writes to its root, without what is bound there."""
+        place, name = (self[plan.upper], "upper") if plan.upper else (self[plan.directory], ".")
+        return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=place)
+
     def link(self, path: str) -> str:
         """A path to it that needs no permission to walk."""
         return f"/proc/self/fd/{self[path]}"
@@ -59,6 +64,11 @@ class HostPaths:
 def is_host(plan: Plan) -> bool:
     """Whether the program keeps the host's own tree."""
     return not plan.lowers and not plan.directory
+
+
+def _memory_options(plan: Plan, mode: str) -> str:
+    """Of a file system in memory; without a limit the kernel's own, half of the memory."""
+    return f"mode={mode},size={plan.limits.in_memory}" if plan.limits else f"mode={mode}"
 
 
 def keep_mounts_private() -> None:
@@ -78,7 +88,7 @@ def build(plan: Plan, host: HostPaths) -> None:
     os.chdir("/")
     Path("/proc").mkdir(exist_ok=True)
     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    _devices(host)
+    _devices(plan, host)
     _extras(plan, host)
     os.fchdir(old_root)
     detach(".")
@@ -93,7 +103,7 @@ def _host_tree(plan: Plan, host: HostPaths) -> None:
 
 
 def _mount_root(plan: Plan, host: HostPaths) -> None:
-    mount("tmpfs", STAGE, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
+    mount("tmpfs", STAGE, "tmpfs", MS_NOSUID | MS_NODEV, _memory_options(plan, "755"))
     Path(STAGE, "root").mkdir()
     if plan.directory:
         mount(host.link(plan.directory), f"{STAGE}/root", "", MS_BIND | MS_REC)
@@ -106,9 +116,9 @@ def _mount_root(plan: Plan, host: HostPaths) -> None:
     mount("overlay", f"{STAGE}/root", "overlay", 0, options)
 
 
-def _devices(host: HostPaths) -> None:
+def _devices(plan: Plan, host: HostPaths) -> None:
     Path("/dev").mkdir(exist_ok=True)
-    mount("tmpfs", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755")
+    mount("tmpfs", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=1m")
     for name in DEVICES:
         node = Path("/dev", name)
         node.touch()
@@ -119,14 +129,14 @@ def _devices(host: HostPaths) -> None:
     pts = "newinstance,ptmxmode=0666,mode=0620,gid=5"
     mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, pts)
     Path("/dev/shm").mkdir()  # noqa: S108
-    mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")  # noqa: S108
+    mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, _memory_options(plan, "1777"))  # noqa: S108
 
 
 def _extras(plan: Plan, host: HostPaths) -> None:
     for path in plan.tmpfs:
         target = os.path.realpath(path)
         Path(target).mkdir(parents=True, exist_ok=True)
-        mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
+        mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, _memory_options(plan, "755"))
     for bind in plan.binds:
         _bind(bind, host)
 

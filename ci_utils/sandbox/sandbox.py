@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from ci_utils.commands import end_process_group, wait_for
-from ci_utils.errors import ToolFailed
+from ci_utils.errors import Cancelled, ToolFailed
 from ci_utils.sandbox.id_range import first_ids
-from ci_utils.sandbox.plan import BindPlan, Plan
+from ci_utils.sandbox.limits import LOG, MAX_LOG_BYTES, LimitExceeded, Limits
+from ci_utils.sandbox.plan import LIMIT_REPORT, BindPlan, Plan
 
 MAX_REPORT = 4096
 BASE_ENVIRONMENT = {
@@ -96,7 +97,8 @@ class Sandbox:
     `unprivileged` drops everything for hostile programs: uid 1000, no
     capabilities, no new privileges. `tmpfs` lists directories to cover with an
     empty file system. `nested` is for a program that runs in a `Host` sandbox
-    already and is its root: it keeps the ids that it has.
+    already and is its root: it keeps the ids that it has. `limits` are for
+    programs that may be hostile.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class Sandbox:
         network: bool = False,
         unprivileged: bool = False,
         nested: bool = False,
+        limits: Limits | None = None,
         hostname: str = "build",
     ) -> None:
         if network and not isinstance(root, Host):
@@ -118,6 +121,7 @@ class Sandbox:
         self._network = network
         self._unprivileged = unprivileged
         self._nested = nested
+        self._limits = limits
         self._hostname = hostname
 
     def run(
@@ -133,12 +137,28 @@ class Sandbox:
         """Run a program with both outputs going to `log`; return its exit status.
 
         Raises `TimedOut` or `Cancelled` after ending everything in the sandbox,
-        `ToolFailed` if the sandbox cannot be made.
+        `LimitExceeded` likewise, `ToolFailed` if the sandbox cannot be made.
         """
-        with self.popen(argv, stdout=log, stderr=subprocess.STDOUT, env=env, cwd=cwd) as process:
-            wait_for(process, timeout=timeout, cancelled=cancelled, name=Path(argv[0]).name)
-            if problem := process.failure():
-                raise ToolFailed("an isolated environment could not be set up", output=problem)
+        plan = self.plan(argv, env or {}, cwd)
+        begin = os.fstat(log.fileno()).st_size
+
+        def too_long() -> bool:
+            return plan.limits is not None and os.fstat(log.fileno()).st_size - begin > MAX_LOG_BYTES
+
+        try:
+            with _start(plan, stdout=log, stderr=subprocess.STDOUT) as process:
+                stop = lambda: too_long() or cancelled()  # noqa: E731
+                wait_for(process, timeout=timeout, cancelled=stop, name=Path(argv[0]).name)
+                problem = process.failure()
+        except Cancelled:
+            if not plan.limits or not too_long():
+                raise
+            os.ftruncate(log.fileno(), begin + MAX_LOG_BYTES)
+            raise LimitExceeded(LOG, plan.limits) from None
+        if plan.limits and problem.startswith(LIMIT_REPORT):
+            raise LimitExceeded(problem.removeprefix(LIMIT_REPORT).split("\n")[0], plan.limits)
+        if problem:
+            raise ToolFailed("an isolated environment could not be set up", output=problem)
         return process.returncode
 
     def popen(
@@ -152,21 +172,7 @@ class Sandbox:
         stderr: int | IO[bytes] | None = None,
     ) -> SandboxProcess:
         """Start a program; `end_process_group` ends it and everything it started."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            launcher = [sys.executable, "-I", "-m", "ci_utils.sandbox.launch", str(theirs.fileno())]
-            process = SandboxProcess(
-                launcher,
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-                env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"},
-            )
-        process.channel = ours
-        ours.sendall(self.plan(argv, env or {}, cwd).to_json())
-        return process
+        return _start(self.plan(argv, env or {}, cwd), stdin=stdin, stdout=stdout, stderr=stderr)
 
     def plan(self, argv: Sequence[str | Path], env: Mapping[str, str], cwd: str = "/") -> Plan:
         """What the launcher is told; for a program that calls `launch.supervise` itself."""
@@ -187,7 +193,37 @@ class Sandbox:
             tmpfs=list(self._tmpfs),
             network=self._network,
             unprivileged=self._unprivileged,
+            limits=self._limits.plan(self._written()) if self._limits else None,
         )
+
+    def _written(self) -> list[Path]:
+        """Places of the host that the program writes to, the one that takes most first."""
+        root = self._root.path if isinstance(self._root, Directory) else None
+        root = self._root.upper if isinstance(self._root, Overlay) else root
+        return [*([root] if root else []), *(bind.source for bind in self._binds if not bind.read_only)]
+
+
+def _start(
+    plan: Plan,
+    *,
+    stdin: int | IO[bytes] = subprocess.DEVNULL,
+    stdout: int | IO[bytes] | None = None,
+    stderr: int | IO[bytes] | None = None,
+) -> SandboxProcess:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = SandboxProcess(
+            [sys.executable, "-I", "-m", "ci_utils.sandbox.launch", str(theirs.fileno())],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"},
+        )
+    process.channel = ours
+    ours.sendall(plan.to_json())
+    return process
 
 
 def _words(argv: Sequence[str | Path]) -> list[str]:
