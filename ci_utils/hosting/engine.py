@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ci_utils.config import Config, listen_address
 from ci_utils.errors import ConfigurationError
+from ci_utils.hosting import leftovers
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ def run(listen: str | None = None) -> int:
         os.environ["UCI_LISTEN"] = listen
     config = Config.from_environment()
     with _only_one(config.data_dir), _bound(config) as bound:
+        leftovers.begin_without(config.data_dir)
         host, port = bound.getsockname()[:2]
         os.environ["UCI_LISTEN"] = f"{f'[{host}]' if ':' in host else host}:{port}"
         (config.data_dir / LAST_PORT).write_text(str(port))
