@@ -20,6 +20,9 @@ from ci_utils.source_package.names import valid_package_name
 #: What autopkgtest installs by itself to build a source whose tests need the built tree.
 BUILD_TOOLS = ("build-essential", "dpkg-dev", "fakeroot")
 
+#: More than any package has; so many are an attack on whoever counts them.
+MAX_TESTS = 10_000
+
 Relation = Mapping[str, Any]
 
 
@@ -35,7 +38,7 @@ class DeclaredTests:
 def read_tests(tests_control: str, source_control: str, *, architecture: str) -> DeclaredTests:
     """Read the text of debian/tests/control; `source_control` is that of debian/control.
 
-    Raises `StageFailed` if there is a stanza that declares no test.
+    Raises `StageFailed` if there is a stanza that declares no test, or if there are too many.
     """
     control = _SourceControl(source_control, architecture)
     names: list[str] = []
@@ -48,6 +51,8 @@ def read_tests(tests_control: str, source_control: str, *, architecture: str) ->
         if not control.architecture_matches(_words(stanza.get("Architecture", ""))):
             continue
         names += found
+        if len(names) > MAX_TESTS:
+            raise StageFailed(f"debian/tests/control declares more than {MAX_TESTS} tests")
         restrictions = set(_words(stanza.get("Restrictions", "")))
         dependencies |= dict.fromkeys(control.test_dependencies(stanza.get("Depends", "@"), restrictions))
         build_needed = build_needed or "build-needed" in restrictions
@@ -71,6 +76,7 @@ class _SourceControl:
         self._packages = [s for s in stanzas[1:] if s.get("Package-Type", "deb") == "deb"]
         self._architecture = architecture
         self._table = DpkgArchTable.load_arch_table()
+        self._written_out: set[str] = set()
 
     def architecture_matches(self, wildcards: Iterable[str]) -> bool:
         """Whether a list such as `any`, `linux-any !i386` includes the machine's architecture."""
@@ -84,9 +90,18 @@ class _SourceControl:
         )
 
     def test_dependencies(self, depends: str, restrictions: set[str]) -> Iterator[str]:
-        """The groups of a test's Depends with @, @builddeps@ and @recommends@ written out."""
-        for group in depends.split(","):
-            group = group.strip()
+        """The groups of a test's Depends with @, @builddeps@ and @recommends@ written out.
+
+        A group that an earlier test had is left out: many tests with many
+        packages would otherwise be their product.
+        """
+        groups = [group.strip() for group in depends.split(",")]
+        if "needs-recommends" in restrictions:
+            groups.append("@recommends@")
+        for group in groups:
+            if group in self._written_out:
+                continue
+            self._written_out.add(group)
             if group == "@":
                 yield from self._own_packages()
             elif group == "@builddeps@":
@@ -96,8 +111,6 @@ class _SourceControl:
                 yield from self._recommends()
             else:
                 yield from self._resolved(group)
-        if "needs-recommends" in restrictions:
-            yield from self._recommends()
         if "needs-sudo" in restrictions:
             yield "sudo"
 
@@ -108,7 +121,9 @@ class _SourceControl:
     def _own_packages(self) -> Iterator[str]:
         for package in self._packages:
             name = package.get("Package", "").strip()
-            if valid_package_name(name) and self.architecture_matches(_words(package["Architecture"])):
+            if valid_package_name(name) and self.architecture_matches(
+                _words(package.get("Architecture", ""))
+            ):
                 yield name
 
     def _recommends(self) -> Iterator[str]:

@@ -19,8 +19,11 @@ from test_runner.domain.workshop import open_hostile
 SETUP = "setup"
 ATTACHED = ("stdout", "stderr", "packages")
 MAX_ATTACHED_BYTES = 256 << 10
+#: Of all tests of a source together; what comes later is only in the stored output directory.
+MAX_ALL_ATTACHED = 32 << 20
 MAX_SUMMARY_BYTES = 1 << 20
 MAX_TESTS = 10_000
+MAX_LINE = 4096
 
 #: Exit statuses of autopkgtest (its manual page): 0 all passed, 2 some skipped,
 #: 4 a test failed, 6 both, 8 no tests, 12 and 14 a bad package; these two are no test results.
@@ -31,7 +34,8 @@ _RESULT = re.compile(r"(\S{1,200})\s+(PASS|FAIL|SKIP|FLAKY|BROKEN)\b\s*(.*)")
 _BAD_PACKAGE = re.compile(r"(?:badpkg|erroneous package): *(.*)")
 _TESTBED = re.compile(r"(?:testbed failure|quitting): *(.*)")
 _TIMES = re.compile(r"autopkgtest \[(\d\d):(\d\d):(\d\d)\]: test (\S+): (\[-{23}|-{23}\])")
-_UNPRINTABLE = {code: "\N{REPLACEMENT CHARACTER}" for code in [*range(32), 127] if chr(code) not in "\t\n\r"}
+_CONTROL = {*range(32), *range(127, 160), 0xFFFE, 0xFFFF} - set(map(ord, "\t\n\r"))
+_UNPRINTABLE = dict.fromkeys(_CONTROL, "\N{REPLACEMENT CHARACTER}")
 DAY_SECONDS = 24 * 60 * 60
 
 
@@ -97,10 +101,12 @@ def read_results(source: str, output: Path, log: Path, *, status: int) -> Source
     if machine_failure:
         tests.append(TestResult(SETUP, Outcome.FAIL, machine_failure))
     seconds = _seconds_by_test(log)
-    complete = [
-        replace(test, seconds=seconds.get(test.name, 0), attachments=_attachments(output, test))
-        for test in tests
-    ]
+    complete = []
+    left = MAX_ALL_ATTACHED
+    for test in tests:
+        attachments = _attachments(output, test, left)
+        left -= sum(map(len, attachments.values()))
+        complete.append(replace(test, seconds=seconds.get(test.name, 0), attachments=attachments))
     _, _, version = _text(output, "testpkg-version", 1000).strip().partition(" ")
     return SourceResult(source, complete, version, machine_failure)
 
@@ -149,8 +155,9 @@ def _explains(status: int, tests: Sequence[TestResult]) -> bool:
     return any_failed if status in (4, 6, 12, 14) else status in (0, 2, 8) and not any_failed
 
 
-def _attachments(output: Path, test: TestResult) -> dict[str, str]:
-    texts = {kind: _text(output, f"{test.name}-{kind}", MAX_ATTACHED_BYTES) for kind in ATTACHED}
+def _attachments(output: Path, test: TestResult, left: int) -> dict[str, str]:
+    limit = min(MAX_ATTACHED_BYTES, left // len(ATTACHED))
+    texts = {kind: _text(output, f"{test.name}-{kind}", limit) for kind in ATTACHED} if limit > 0 else {}
     texts["reason"] = test.reason
     return {kind: text for kind, text in texts.items() if text}
 
@@ -170,7 +177,7 @@ def _seconds_by_test(log: Path) -> dict[str, float]:
     begun: dict[str, int] = {}
     seconds: dict[str, float] = {}
     with log.open(errors="replace") as lines:
-        for line in lines:
+        while line := lines.readline(MAX_LINE):
             if match := _TIMES.search(line):
                 hours, minutes, rest, name, mark = match.groups()
                 now = int(hours) * 3600 + int(minutes) * 60 + int(rest)

@@ -115,3 +115,20 @@ def test_suites_of_autodep8_are_known_by_the_source_stanza():
     assert uses_autodep8("Source: a\nTestsuite: autopkgtest-pkg-python\n")
     assert not uses_autodep8("Source: a\nTestsuite: autopkgtest\n")
     assert not uses_autodep8("Source: a\n\nPackage: b\nTestsuite: autopkgtest-pkg-python\n")
+
+
+def test_a_package_without_an_architecture_breaks_nothing():
+    declared = read_tests("Tests: one\n", "Source: a\n\nPackage: aa\n", architecture="amd64")
+    assert declared.dependencies == ("aa",)
+
+
+def test_too_many_tests_are_refused():
+    with pytest.raises(StageFailed, match="more than 10000 tests"):
+        declared_by("Tests: " + " ".join(f"t{n}" for n in range(10_001)))
+
+
+@pytest.mark.timeout(30)
+def test_many_tests_of_many_packages_are_not_their_product():
+    packages = "".join(f"\nPackage: p{n}\nArchitecture: all\n" for n in range(10_000))
+    declared = read_tests("Tests: t\n\n" * 9_999, f"Source: a\n{packages}", architecture="amd64")
+    assert len(declared.dependencies) == 10_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,28 @@ def test_only_the_end_of_a_long_output_is_attached(tmp_path, monkeypatch):
     (tmp_path / "printed").touch()
     result = read_results("a", tmp_path, tmp_path / "printed", status=4)
     assert result.tests[0].attachments["stdout"] == "[the first 98 bytes are left out]\nxxthe end\n"
+
+
+def test_characters_that_act_on_terminals_or_break_xml_are_replaced():
+    assert results.printable("a\x9b31m\uffff\ufffeb\x85\tc") == "a\ufffd31m\ufffd\ufffdb\ufffd\tc"
+
+
+def test_the_output_of_all_tests_together_is_bounded(tmp_path):
+    (tmp_path / "summary").write_text("a  PASS\n" * 1000)
+    (tmp_path / "a-stdout").write_bytes(b"x" * results.MAX_ATTACHED_BYTES)
+    (tmp_path / "printed").touch()
+    result = read_results("a", tmp_path, tmp_path / "printed", status=0)
+    attached = sum(len(text) for test in result.tests for text in test.attachments.values())
+    assert len(result.tests) == 1000
+    assert results.MAX_ALL_ATTACHED // 2 < attached < 2 * results.MAX_ALL_ATTACHED
+
+
+def test_a_log_without_line_ends_is_read_in_pieces(tmp_path):
+    log = tmp_path / "printed"
+    with log.open("wb") as file:
+        file.truncate(50 << 20)
+    tracemalloc.start()
+    results._seconds_by_test(log)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 << 20
