@@ -20,7 +20,7 @@ from ci_utils.apt.mirror import DOWNLOAD_SECONDS, Mirror, apt_environment, repla
 from ci_utils.commands import run
 from ci_utils.errors import ToolFailed, Unavailable
 
-_URI = re.compile(r"^'(\S+)' (\S+) (\d+) (\S+)$", re.MULTILINE)
+_URI = re.compile(r"^'(\S+)' ([^\s/]+) (\d+) (\S+)$", re.MULTILINE)
 _REMOVED = re.compile(r"^The following packages will be REMOVED:\n((?:  .*\n)+)", re.MULTILINE)
 _UNMET = re.compile(r"(?:Depends|PreDepends|Conflicts): ([a-z0-9][a-z0-9+.:-]+(?: \([^)]*\))?)")
 #: Unlike with `file:`, apt treats packages from there as ones to be fetched.

@@ -17,11 +17,14 @@ from typing import BinaryIO
 
 from ci_utils.disk_image import mounted, qcow2
 from ci_utils.disk_image.layout import root_partition
-from ci_utils.errors import ConfigurationError, NotFound, ToolFailed
+from ci_utils.errors import ConfigurationError, InvalidRequest, NotFound, ToolFailed
+from ci_utils.sandbox.limits import DEFAULT_LIMITS, Limits
 from ci_utils.sandbox.sandbox import Bind, Directory, Host, Sandbox
 
 PACKAGE = Path(__file__).resolve().parents[1]
 FUSE = Path("/dev/fuse")
+#: What programs that ran in an image wrote there may be without end.
+MAX_READ_BYTES = 64 << 20
 READ_SECONDS = 300
 
 
@@ -35,6 +38,7 @@ def customise(
     *,
     binds: Sequence[Bind] = (),
     env: Mapping[str, str] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
     log: BinaryIO,
     timeout: float,
     cancelled: Callable[[], bool] = _never,
@@ -45,23 +49,29 @@ def customise(
 
     `binds` appear in the image while the program runs; /run and /dev are
     private to it, and services are not started (policy-rc.d). Afterwards the
-    file system is clean. Raises `TimedOut`, `Cancelled` or `ToolFailed`: then
-    the image is of no use any more and is deleted.
+    file system is clean. Its disk is as large as the image says. Raises
+    `LimitExceeded`, `TimedOut`, `Cancelled` or `ToolFailed`: then the image is
+    of no use any more and is deleted.
     """
     guarded = ["/bin/sh", "-c", WITHOUT_SERVICES, "sh", *argv]
     try:
-        return _run(image, guarded, binds, env or {}, log, timeout, cancelled, read_only=False)
+        return _run(image, guarded, binds, env or {}, limits, log, timeout, cancelled, read_only=False)
     except BaseException:
         image.unlink(missing_ok=True)
         raise
 
 
 def read_file(image: Path, path: str) -> bytes:
-    """The contents of a file of the image's root file system; `NotFound` if there is none."""
+    """The contents of a file of the image's root file system.
+
+    `NotFound` if there is none, `InvalidRequest` if it has more than `MAX_READ_BYTES`.
+    """
     with tempfile.TemporaryFile() as output:
-        argv = ["cat", "--", path]
-        if _run(image, argv, [], {}, output, READ_SECONDS, _never, read_only=True):
+        argv = ["head", "-c", str(MAX_READ_BYTES + 1), "--", path]
+        if _run(image, argv, [], {}, DEFAULT_LIMITS, output, READ_SECONDS, _never, read_only=True):
             raise NotFound(f"the image has no file {path}")
+        if output.seek(0, os.SEEK_END) > MAX_READ_BYTES:
+            raise InvalidRequest(f"the file {path} of the image is larger than {MAX_READ_BYTES} bytes")
         output.seek(0)
         return output.read()
 
@@ -82,6 +92,7 @@ def _run(
     argv: Sequence[str],
     binds: Sequence[Bind],
     env: Mapping[str, str],
+    limits: Limits,
     log: BinaryIO,
     timeout: float,
     cancelled: Callable[[], bool],
@@ -95,6 +106,7 @@ def _run(
         binds=[Bind(Path(f"/mnt/binds/{n}"), b.target, b.read_only) for n, b in enumerate(binds)],
         tmpfs=() if read_only else ("/run",),
         nested=True,
+        limits=limits,
         hostname="localhost",
     )
     mount = mounted.Mount(
@@ -113,6 +125,7 @@ def _run(
                 *(Bind(b.source, f"/mnt/binds/{n}", b.read_only) for n, b in enumerate(binds)),
                 *_fuse_device(Path(scratch)),
             ],
+            limits=limits,
         )
         status = outer.run(
             [Path(sys.executable).resolve(), "-sP", "-m", mounted.__name__, mount.to_json()],

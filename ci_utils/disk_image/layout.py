@@ -56,7 +56,7 @@ def root_partition(image: Path) -> Partition:
 def parse_gpt(start: bytes, *, disk_size: int) -> list[Partition]:
     """Read the GPT out of the first bytes of a disk; `InvalidRequest` if there is none."""
     header = start[SECTOR : SECTOR + 92]
-    if header[:8] != b"EFI PART":
+    if header[:8] != b"EFI PART" or len(header) < 92:
         raise InvalidRequest("the disk image has no GPT partition table")
     table, count, entry_size = struct.unpack_from("<QII", header, 72)
     if entry_size < 128 or table * SECTOR + count * entry_size > len(start):

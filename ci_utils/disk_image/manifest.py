@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from debian.deb822 import Deb822
-
 from ci_utils.disk_image.customise import read_file
-from ci_utils.disk_image.packages import is_installed
+from ci_utils.disk_image.packages import installed_packages
 
 DPKG_STATUS = "/var/lib/dpkg/status"
 
@@ -41,9 +39,11 @@ def read_manifest(image: Path) -> Manifest:
 
 
 def parse_status(status: str) -> Manifest:
-    """The installed packages of a dpkg status; `name:architecture` where a name is there more than once."""
-    stanzas = Deb822.iter_paragraphs(status.splitlines(keepends=True), use_apt_pkg=False)
-    installed = [s for s in stanzas if is_installed(s)]
+    """The installed packages of a dpkg status; `name:architecture` where a name is there more than once.
+
+    Raises `StageFailed` as `installed_packages` does.
+    """
+    installed = installed_packages(status)
     count = Counter(s["Package"] for s in installed)
     return dict(
         sorted(

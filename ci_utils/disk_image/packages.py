@@ -33,6 +33,9 @@ COMPLAINTS = (
     re.compile(r"^E: (.+)$", re.MULTILINE),
 )
 
+#: Names, versions and architectures, as far as one must know them to tell packages apart.
+_WORD = re.compile(r"[A-Za-z0-9.+:~-]{1,200}", re.ASCII)
+
 
 @dataclass(frozen=True)
 class ImagePackage:
@@ -107,7 +110,7 @@ class ImageResolver(Resolver):
         in_memory = ["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]
         local = ["-o", f"Dir::Etc::sourceparts={self._directory / 'local'}"]
         available = _stanzas(self._apt_cache(*in_memory, *local, "dumpavail"))
-        installed = {s["Package"]: s["Version"] for s in _stanzas(self._status_text) if is_installed(s)}
+        installed = {s["Package"]: s["Version"] for s in installed_packages(self._status_text)}
         return sorted(
             s["Package"]
             for s in available
@@ -172,9 +175,19 @@ def place(source: Path, target: Path) -> Path:
     return target
 
 
-def is_installed(stanza: Deb822) -> bool:
-    """Whether a stanza of a dpkg status is of a package that is installed."""
-    return bool(stanza.get("Status", "").endswith(" installed"))
+def installed_packages(status: str) -> list[Deb822]:
+    """The stanzas of the packages that are installed, by a dpkg status.
+
+    Programs that ran in an image can have written it: `StageFailed` unless
+    each has a name, a version and an architecture that can be told from others.
+    """
+    installed = [s for s in _stanzas(status) if s.get("Status", "").endswith(" installed")]
+    for stanza in installed:
+        if not all(
+            _WORD.fullmatch(stanza.get(field, "")) for field in ("Package", "Version", "Architecture")
+        ):
+            raise StageFailed("the image's list of installed packages is damaged (/var/lib/dpkg/status)")
+    return installed
 
 
 def complaint(output: str) -> str:

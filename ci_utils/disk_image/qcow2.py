@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from ci_utils.commands import run
 from ci_utils.errors import InvalidRequest, ToolFailed
 
 MAGIC = b"QFI\xfb"
+#: Version, offset of the backing file's name and incompatible features (QEMU's docs/interop/qcow2.rst).
+HEADER = struct.Struct(">4xIQ56xQ")
+EXTERNAL_DATA = 1 << 2
 COPY_SECONDS = 1800
 
 
@@ -97,8 +101,13 @@ def require_standalone(path: Path, name: str) -> None:
     of this host.
     """
     with path.open("rb") as file:
-        if file.read(4) != MAGIC:
-            raise InvalidRequest(f"{name} is not a qcow2 disk image")
+        header = file.read(HEADER.size)
+    if header[:4] != MAGIC or len(header) < HEADER.size:
+        raise InvalidRequest(f"{name} is not a qcow2 disk image")
+    # Read here first: qemu-img would open the other files to tell of them.
+    version, backing, features = HEADER.unpack(header)
+    if backing or (version > 2 and features & EXTERNAL_DATA):
+        raise InvalidRequest(f"{name} refers to other files; give an image that stands alone")
     try:
         info = _info(path)
     except ToolFailed:

@@ -49,3 +49,8 @@ def test_a_table_of_absurd_size_is_refused(tmp_path):
     start[512 + 80 : 512 + 84] = b"\xff\xff\xff\x7f"
     with pytest.raises(InvalidRequest, match="unusual size"):
         layout.parse_gpt(bytes(start), disk_size=64 * MIB)
+
+
+def test_a_table_that_ends_in_its_header_is_refused():
+    with pytest.raises(InvalidRequest, match="no GPT"):
+        layout.parse_gpt(bytes(512) + b"EFI PART", disk_size=MIB)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ci_utils.disk_image.manifest import difference, manifest_text, parse_status
+from ci_utils.errors import StageFailed
 
 STATUS = """\
 Package: hello
@@ -46,3 +49,12 @@ def test_a_difference_says_what_came_what_went_and_what_changed():
 
 def test_equal_manifests_do_not_differ():
     assert difference({"a": "1"}, {"a": "1"}).to_text() == ""
+
+
+@pytest.mark.parametrize("field", ["Package", "Version", "Architecture"])
+@pytest.mark.parametrize("value", ["", "a\n b", "a b", "\u0661"])
+def test_a_list_of_packages_that_was_tampered_with_is_refused(field, value):
+    fields = {"Package": "a", "Status": "install ok installed", "Version": "1", "Architecture": "all"}
+    status = "".join(f"{name}: {text}\n" for name, text in {**fields, field: value}.items())
+    with pytest.raises(StageFailed, match="is damaged"):
+        parse_status(status)
