@@ -26,8 +26,7 @@ def load_project_data(content: bytes) -> dict[str, int]:
     Returns the numbers of `source_packages` and `binary_packages` that it
     names. Raises `InvalidRequest` that names the wrong entry.
     """
-    entries: list[Entry] = parse_json(content, PROJECT_DATA)
-    _check(entries)
+    entries = checked_entries(parse_json(content, PROJECT_DATA))
     names = {entry["source"] for entry in entries}
     with transaction.atomic():
         SourcePackage.objects.bulk_create(
@@ -44,7 +43,8 @@ def load_project_data(content: bytes) -> dict[str, int]:
     return {"source_packages": len(names), "binary_packages": len(entries)}
 
 
-def _check(entries: list[Entry]) -> None:
+def checked_entries(entries: list[Entry]) -> list[Entry]:
+    """The entries if each has a version and its binary package only once, else `InvalidRequest`."""
     seen = set()
     for entry in entries:
         if not valid_version(entry["version"]):
@@ -52,6 +52,7 @@ def _check(entries: list[Entry]) -> None:
         if entry["binary"] in seen:
             raise InvalidRequest(f"the project data has the binary package {entry['binary']} twice")
         seen.add(entry["binary"])
+    return entries
 
 
 def _binary(entry: Entry, source: SourcePackage) -> BinaryPackage:
