@@ -12,6 +12,7 @@ from ci_utils.apt.mirror import Mirror
 from ci_utils.archive.local import LocalArchives
 from ci_utils.archive.port import BuildState
 from ci_utils.errors import InvalidRequest
+from demo.source import make_upload, throw_away_key
 from tests.ci_utils.archive.conftest import OpenArchives
 from tests.ci_utils.archive.contract import ArchivesContract, wait_until_built
 from tests.ci_utils.source_package.uploads import SigningKey
@@ -134,23 +135,11 @@ def test_another_series_is_refused(archives: LocalArchives):
 
 
 @pytest.mark.slow
-def test_hello_is_built(archives: LocalArchives, mirror: Mirror, uploader: SigningKey, tmp_path: Path):
-    dsc = mirror.fetch_source("hello", tmp_path)
-    subprocess.run(["dpkg-source", "-x", dsc.name, "tree"], cwd=tmp_path, check=True, capture_output=True)
-    tree = tmp_path / "tree"
-    changelog = tree / "debian" / "changelog"
-    entry = "hello (99.0-1) unstable; urgency=medium\n\n  * Test.\n\n -- Test <test@example.com>  "
-    changelog.write_text(f"{entry}Mon, 02 Nov 2026 10:00:00 +0000\n\n{changelog.read_text()}")
-    for orig in tmp_path.glob("hello_*.orig.tar.*"):
-        orig.rename(
-            tmp_path / f"hello_99.0.orig.tar.{orig.suffixes[-1][1:]}" if orig.suffix != ".asc" else orig
-        )
-    build = ["dpkg-buildpackage", "-S", "-us", "-uc", "-d", "-sa"]
-    subprocess.run(build, cwd=tree, check=True, capture_output=True)
-    changes = tmp_path / "hello_99.0-1_source.changes"
-    changes.write_bytes(uploader.clearsign(changes.read_bytes()))
+def test_hello_is_built(archives: LocalArchives, mirror: Mirror, tmp_path: Path):
+    with throw_away_key() as key:
+        upload = make_upload("hello", "+test1", mirror=mirror, directory=tmp_path, key=key)
     pool = archives.list_pool()[0]
-    archives.upload(pool, changes)
+    archives.upload(pool, upload.changes)
     [record] = wait_until_built(archives, pool)
     assert (record.state, record.reason) == (BuildState.BUILT, "")
     assert "hello" in archives.sources(pool)[0].binaries
