@@ -30,6 +30,8 @@ SERVICES = (
     "test_runner",
 )
 
+SIZE_UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+
 C = TypeVar("C")
 
 
@@ -42,6 +44,18 @@ def _whole_number(value: str) -> int:
     if number < 1:
         raise ValueError("must be a whole number above 0")
     return number
+
+
+def _size(value: str) -> int:
+    """Bytes; nothing is 0, which leaves the choice to the machine."""
+    if not value:
+        return 0
+    number, unit = value[:-1], value[-1].upper()
+    if unit.isdigit():
+        number, unit = value, ""
+    if not (number.isascii() and number.isdigit()) or unit not in SIZE_UNITS or not int(number):
+        raise ValueError("must be a number of bytes above 0, or one with K, M, G or T, for example 8G")
+    return int(number) << SIZE_UNITS[unit]
 
 
 def _path(value: str) -> Path:
@@ -230,6 +244,26 @@ class Config:
     )
     build_timeout: int = _setting(
         "UCI_BUILD_TIMEOUT", _whole_number, "7200", "Seconds that one package build may take."
+    )
+    build_memory: int = _setting(
+        "UCI_BUILD_MEMORY",
+        _size,
+        "",
+        "Memory for all programs of one build, image or unpacking together, for example 8G; "
+        "empty: three quarters of this machine's.",
+    )
+    build_processes: int = _setting(
+        "UCI_BUILD_PROCESSES",
+        _whole_number,
+        "4096",
+        "Processes and threads that one build, image or unpacking may have at once.",
+    )
+    build_disk: int = _setting(
+        "UCI_BUILD_DISK",
+        _size,
+        "",
+        "Disk that one build or unpacking may fill, for example 20G; "
+        "empty: half of what is free when it begins.",
     )
     image_timeout: int = _setting(
         "UCI_IMAGE_TIMEOUT", _whole_number, "1800", "Seconds that building one image may take."

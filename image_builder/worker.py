@@ -32,6 +32,7 @@ def handle(task: Task) -> Mapping[str, object]:
         data_stores=ports.data_stores(),
         mirror=ports.mirror(),
         work_dir=work_dir,
+        limits=ports.limits(),
         timeout=config.image_timeout,
         report=task.progress.status,
         cancelled=task.cancelled,

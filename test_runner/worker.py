@@ -24,6 +24,7 @@ def handle(task: Task) -> Mapping[str, object]:
         compute=ports.compute(),
         data_stores=ports.data_stores(),
         work_dir=config.data_dir / "tests",
+        limits=ports.limits(),
         timeout=config.test_timeout,
         report=task.progress.status,
         cancelled=task.cancelled,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ci_utils.archive.file_pool import file_sha256
 from ci_utils.errors import StageFailed, UploadRejected
+from ci_utils.sandbox.limits import DEFAULT_LIMITS, Limits
 from ci_utils.sandbox.sandbox import Bind, Overlay, Sandbox
 from ci_utils.source_package.control import CHANGES_COLUMNS, MAX_BYTES, Stanza, UploadFile
 from ci_utils.source_package.names import valid_file_name, valid_package_name, valid_version, without_epoch
@@ -50,20 +51,30 @@ class BuildResults:
     changes: Path
 
 
-def read_results(results: Path, root: Path, *, source: str, version: str, architecture: str) -> BuildResults:
+def read_results(
+    results: Path,
+    root: Path,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    source: str,
+    version: str,
+    architecture: str,
+) -> BuildResults:
     """Check the results of building `source` `version`; `root` has the tools to read them.
 
     Raises `StageFailed` with a sentence that names the file.
     """
     try:
-        return _read(results, root, source, version, architecture)
+        return _read(results, root, limits, source, version, architecture)
     except UploadRejected as error:
         raise StageFailed(f"its results cannot be accepted: {error}") from error
     except OSError as error:
         raise StageFailed(f"its results cannot be read: {error.strerror}") from error
 
 
-def _read(results: Path, root: Path, source: str, version: str, architecture: str) -> BuildResults:
+def _read(
+    results: Path, root: Path, limits: Limits, source: str, version: str, architecture: str
+) -> BuildResults:
     stem = f"{source}_{without_epoch(version)}_{architecture}"
     changes = _regular(results / f"{stem}.changes")
     buildinfo = _regular(results / f"{stem}.buildinfo")
@@ -72,7 +83,7 @@ def _read(results: Path, root: Path, source: str, version: str, architecture: st
     if (declared.get("Source").split(" ")[0], declared.get("Version")) != (source, version):
         raise UploadRejected(f"{changes.name} is not of {source} {version}")
     files = {file.name: file for file in declared.files(CHANGES_COLUMNS) if file.name.endswith(".deb")}
-    controls = split_controls(_controls(results, root))
+    controls = split_controls(_controls(results, root, limits))
     for name in files.keys() ^ controls.keys():
         raise UploadRejected(f"{name} is in only one of {changes.name} and the results")
     packages = [
@@ -103,13 +114,14 @@ def _package(
     return BuiltPackage(path, file, name, version, target, control.strip("\n"))
 
 
-def _controls(results: Path, root: Path) -> bytes:
+def _controls(results: Path, root: Path, limits: Limits) -> bytes:
     """The control file of every .deb below its file name, read inside a sandbox."""
     for path in results.iterdir():
         # A name with a newline could imitate the control file of another package.
         if path.name.endswith(".deb") and not valid_file_name(path.name):
             raise UploadRejected(f"{path.name[:80]!r} is not a plain file name")
-    sandbox = Sandbox(Overlay([root]), binds=[Bind(results, "/run/results")], unprivileged=True)
+    binds = [Bind(results, "/run/results")]
+    sandbox = Sandbox(Overlay([root]), binds=binds, unprivileged=True, limits=limits)
     with sandbox.popen(
         ["timeout", str(READING_SECONDS), "/bin/sh", "-c", _READ],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,

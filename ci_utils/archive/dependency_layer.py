@@ -17,6 +17,7 @@ from typing import BinaryIO
 from ci_utils.apt.resolver import InstallPlan
 from ci_utils.archive.build_root import BuildRoot
 from ci_utils.errors import StageFailed
+from ci_utils.sandbox.limits import LimitExceeded, Limits
 from ci_utils.sandbox.sandbox import Bind, Overlay, Sandbox
 from ci_utils.sandbox.trees import remove_tree, writable_directory
 
@@ -35,6 +36,7 @@ def dependency_layer(
     plan: InstallPlan,
     fetch: Callable[[], Sequence[Path]],
     *,
+    limits: Limits,
     log: BinaryIO,
     timeout: float,
     cancelled: Callable[[], bool],
@@ -54,11 +56,15 @@ def dependency_layer(
     scratch = writable_directory(root.layers / f".new-{secrets.token_hex(4)}")
     try:
         debs = _gather(fetch(), scratch / "debs")
-        sandbox = Sandbox(Overlay([root.path], upper=scratch), binds=[Bind(debs, "/run/debs")])
+        sandbox = Sandbox(Overlay([root.path], upper=scratch), binds=[Bind(debs, "/run/debs")], limits=limits)
         argv = [*_APT_GET, *(f"/run/debs/{deb.name}" for deb in sorted(debs.iterdir())),
                 *(f"{name}-" for name in plan.removed)]  # fmt: skip
         env = {"DEBIAN_FRONTEND": "noninteractive"}
-        if sandbox.run(argv, log=log, timeout=timeout, cancelled=cancelled, env=env):
+        try:
+            status = sandbox.run(argv, log=log, timeout=timeout, cancelled=cancelled, env=env)
+        except LimitExceeded as error:
+            raise StageFailed(f"its build dependencies were not installed: {error.message}") from None
+        if status:
             raise StageFailed("its build dependencies do not install; the log says which")
         shutil.rmtree(debs)
         if layer.exists():  # another engine was faster

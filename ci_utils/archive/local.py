@@ -27,6 +27,7 @@ from ci_utils.archive.port import Archives, Build, BuildState, PublishedSource
 from ci_utils.archive.source_stanza import source_row
 from ci_utils.compute.port import AptArchive
 from ci_utils.errors import Conflict, InvalidRequest, NotFound, UploadRejected
+from ci_utils.sandbox.limits import DEFAULT_LIMITS, Limits
 from ci_utils.source_package.changes import SourceChanges, read_changes
 from ci_utils.source_package.control import MAX_BYTES, UploadFile
 from ci_utils.source_package.dsc import check_files, in_directory
@@ -40,7 +41,7 @@ class LocalArchives(Archives):
     """The archives below `root`, built from `mirror`.
 
     `base_url` is where `root` is served: only `OWNER/NAME/{dists,pool,key.*}`
-    may be. `builders` builds run at once (default: half the processors).
+    may be. `limits` are of each build. `builders` builds run at once (default: half the processors).
     `cache` keeps build roots and layers; engines may share it (default: beside
     the mirror's lists).
     """
@@ -55,6 +56,7 @@ class LocalArchives(Archives):
         pool_size: int,
         base_url: str,
         build_timeout: float,
+        limits: Limits = DEFAULT_LIMITS,
         builders: int | None = None,
         cache: Path | None = None,
     ) -> None:
@@ -73,6 +75,7 @@ class LocalArchives(Archives):
             cache or mirror.directory / "build-roots",
             destination=self._tree.reference(destination),
             timeout=build_timeout,
+            limits=limits,
             parallel=max(1, processors // builders),
         )
         self._farm = BuildFarm(

@@ -15,8 +15,9 @@ from typing import BinaryIO
 
 from ci_utils.archive.build_root import BUILD_DIRECTORY
 from ci_utils.errors import StageFailed, TimedOut
+from ci_utils.sandbox.limits import DISK, LimitExceeded, Limits
 from ci_utils.sandbox.sandbox import Bind, Overlay, Sandbox
-from ci_utils.sandbox.trees import writable_directory
+from ci_utils.sandbox.trees import remove_tree, writable_directory
 
 UNPACKING_FAILED = 100
 NOTHING_MADE = 101
@@ -70,6 +71,7 @@ def build_package(
     work: Path,
     *,
     log: BinaryIO,
+    limits: Limits,
     parallel: int,
     timeout: float,
     cancelled: Callable[[], bool],
@@ -78,25 +80,36 @@ def build_package(
 
     `work` is a private directory that the caller removes (with `remove_tree`).
     Nothing in the results may be believed before it is checked. Raises
-    `StageFailed` with why it failed, `TimedOut`, `Cancelled`.
+    `StageFailed` with why it failed (`LimitExceeded` among them), `TimedOut`, `Cancelled`.
     """
-    results = writable_directory(work / "results")
-    upper = None if _fits_in_memory(source) else writable_directory(work / "upper")
-    sandbox = Sandbox(
-        Overlay(layers, upper=upper),
-        binds=[Bind(source.dsc.parent, "/run/source"), Bind(results, "/run/results", read_only=False)],
-        unprivileged=True,
-    )
-    try:
-        status = sandbox.run(
-            ["/bin/sh", "-c", _SCRIPT, "build", source.dsc.name],
-            log=log,
-            timeout=timeout,
-            cancelled=cancelled,
-            env={"DEB_BUILD_OPTIONS": f"parallel={parallel}", **ENVIRONMENT},
+    results, on_disk = work / "results", work / "upper"
+    status = 0
+    for upper in [None, on_disk] if _fits_in_memory(source, limits) else [on_disk]:
+        remove_tree(results)
+        sandbox = Sandbox(
+            Overlay(layers, upper=writable_directory(upper) if upper else None),
+            binds=[
+                Bind(source.dsc.parent, "/run/source"),
+                Bind(writable_directory(results), "/run/results", read_only=False),
+            ],
+            unprivileged=True,
+            limits=limits,
         )
-    except TimedOut:
-        raise TimedOut(f"it was still building after {timeout:g} seconds") from None
+        try:
+            status = sandbox.run(
+                ["/bin/sh", "-c", _SCRIPT, "build", source.dsc.name],
+                log=log,
+                timeout=timeout,
+                cancelled=cancelled,
+                env={"DEB_BUILD_OPTIONS": f"parallel={parallel}", **ENVIRONMENT},
+            )
+            break
+        except LimitExceeded as error:
+            if upper or error.limit != DISK or limits.disk == limits.in_memory:
+                raise
+            log.write(b"\nThis needs more room than there is in memory: it is built again, on disk.\n\n")
+        except TimedOut:
+            raise TimedOut(f"it was still building after {timeout:g} seconds") from None
     if status == UNPACKING_FAILED:
         raise StageFailed("its source does not unpack")
     if status == NOTHING_MADE:
@@ -106,8 +119,8 @@ def build_package(
     return results
 
 
-def _fits_in_memory(source: SourceFiles) -> bool:
+def _fits_in_memory(source: SourceFiles, limits: Limits) -> bool:
     with Path("/proc/meminfo").open() as lines:
         available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    # A tmpfs takes at most half of the memory.
-    return source.size * UNPACKED_FACTOR + LEAST_MEMORY < available / 2
+    expected = source.size * UNPACKED_FACTOR + LEAST_MEMORY
+    return expected < min(available / 2, limits.in_memory)

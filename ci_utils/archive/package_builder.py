@@ -21,6 +21,7 @@ from ci_utils.archive.index import BinaryRow, BuildRow
 from ci_utils.archive.package_build import SourceFiles, build_package
 from ci_utils.archive.port import BuildState
 from ci_utils.errors import Cancelled, CIError, Conflict, StageFailed, TimedOut, ToolFailed, Unavailable
+from ci_utils.sandbox.limits import Limits
 from ci_utils.sandbox.trees import remove_tree
 
 LOG = "log"
@@ -40,6 +41,7 @@ class PackageBuilder:
         *,
         destination: str,
         timeout: float,
+        limits: Limits,
         parallel: int,
     ) -> None:
         self._tree = tree
@@ -47,6 +49,7 @@ class PackageBuilder:
         self._cache = cache
         self._destination = destination
         self._timeout = timeout
+        self._limits = limits
         self._parallel = parallel
         self._preparing = threading.Lock()
         self._root: BuildRoot | None = None
@@ -93,11 +96,12 @@ class PackageBuilder:
         log.heading("Build", "build")
         results = build_package(
             files, [*layers, root.path], work,
-            log=log.stream, parallel=self._parallel, timeout=self._timeout, cancelled=cancelled,
+            log=log.stream, parallel=self._parallel,
+            limits=self._limits, timeout=self._timeout, cancelled=cancelled,
         )  # fmt: skip
         self._tree.index.move_build(build.id, BuildState.BUILDING, BuildState.UPLOADING)
         built = read_results(
-            results, root.path,
+            results, root.path, limits=self._limits,
             source=build.source, version=build.version, architecture=build.architecture,
         )  # fmt: skip
         (directory / built.buildinfo.name).write_bytes(built.buildinfo.read_bytes())
@@ -142,7 +146,7 @@ class PackageBuilder:
             log.line(_told(plan))
             return dependency_layer(
                 root, plan, lambda: resolver.fetch(files.dsc, plan),
-                log=log.stream, timeout=self._timeout, cancelled=cancelled,
+                limits=self._limits, log=log.stream, timeout=self._timeout, cancelled=cancelled,
             )  # fmt: skip
 
     def _resolver(self, archive: str, root: BuildRoot) -> Resolver:

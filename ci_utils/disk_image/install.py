@@ -20,6 +20,7 @@ from ci_utils.disk_image.customise import customise, read_file
 from ci_utils.disk_image.manifest import DPKG_STATUS
 from ci_utils.disk_image.packages import ImageResolver, Resolution, image_resolver, place
 from ci_utils.errors import StageFailed
+from ci_utils.sandbox.limits import DEFAULT_LIMITS, LimitExceeded, Limits
 from ci_utils.sandbox.sandbox import Bind
 
 STAGE = "/run/uci-engine"
@@ -57,6 +58,7 @@ def install(
     remove: Sequence[str] = (),
     upgrade_installed: bool = True,
     lasting_source: AptArchive | None = None,
+    limits: Limits = DEFAULT_LIMITS,
     log: BinaryIO,
     timeout: float,
     cancelled: Callable[[], bool] = lambda: False,
@@ -81,15 +83,19 @@ def install(
             resolution = _resolve(apt, [*add, *upgrades], remove)
             stage = _stage(Path(scratch), resolution, lasting_source)
         automatic = [p.name for p in resolution.install if p.name not in {*add, *upgrades}]
-        status = customise(
-            image,
-            ["sh", "-c", SCRIPT, "sh", " ".join(resolution.remove), " ".join(automatic)],
-            binds=[Bind(path, f"{STAGE}/{path.name}") for path in stage],
-            env=ENVIRONMENT,
-            log=log,
-            timeout=timeout,
-            cancelled=cancelled,
-        )
+        try:
+            status = customise(
+                image,
+                ["sh", "-c", SCRIPT, "sh", " ".join(resolution.remove), " ".join(automatic)],
+                binds=[Bind(path, f"{STAGE}/{path.name}") for path in stage],
+                env=ENVIRONMENT,
+                limits=limits,
+                log=log,
+                timeout=timeout,
+                cancelled=cancelled,
+            )
+        except LimitExceeded as error:
+            raise StageFailed(f"installing the packages in the image was ended: {error.message}") from None
     if status:
         raise StageFailed(_reason(log, [*add, *upgrades]))
 

@@ -24,6 +24,7 @@ from ci_utils.compute.port import Compute
 from ci_utils.config import Config
 from ci_utils.data_store.port import DataStores
 from ci_utils.image_store.port import ImageStore
+from ci_utils.sandbox.limits import Limits
 from ci_utils.work_queue.broker import Broker
 
 T = TypeVar("T")
@@ -58,6 +59,12 @@ def broker() -> Broker:
 def lease() -> timedelta:
     """How long a worker may be silent before another takes over."""
     return timedelta(seconds=config().lease)
+
+
+def limits() -> Limits:
+    """What one build, image or unpacking of tests may take of the machine."""
+    settings = config()
+    return Limits(settings.build_memory, settings.build_processes, settings.build_disk)
 
 
 @_once
@@ -96,6 +103,7 @@ def archives() -> Archives:
         pool_size=settings.pool_size,
         base_url=f"{settings.url}/archives",
         build_timeout=settings.build_timeout,
+        limits=limits(),
         cache=settings.data_dir / "cache" / "builds",
     )
     _to_close.append(made.close)

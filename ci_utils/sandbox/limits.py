@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,11 +37,14 @@ class Limits:
 
     def plan(self, writable: Sequence[Path]) -> LimitsPlan:
         """The amounts for a sandbox that writes to these places of the host."""
-        disk = self.disk or _free(writable[0] if writable else Path(tempfile.gettempdir())) // 2
+        disk = self.disk or (_free(writable[0]) // 2 if writable else self.in_memory)
         return LimitsPlan(self._memory(), self.processes, disk, self.in_memory)
 
     def _memory(self) -> int:
         return self.memory or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4
+
+
+DEFAULT_LIMITS = Limits()
 
 
 class LimitExceeded(StageFailed):

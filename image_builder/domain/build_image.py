@@ -20,6 +20,7 @@ from ci_utils.disk_image.install import install
 from ci_utils.disk_image.manifest import difference, manifest_text, read_manifest
 from ci_utils.errors import Cancelled, CIError, StageFailed
 from ci_utils.image_store.port import Image, ImageStore
+from ci_utils.sandbox.limits import DEFAULT_LIMITS, Limits
 from ci_utils.sandbox.trees import remove_tree
 from image_builder.domain.base_images import BaseImages
 
@@ -52,6 +53,7 @@ def build_image(
     data_stores: DataStores,
     mirror: Mirror,
     work_dir: Path,
+    limits: Limits = DEFAULT_LIMITS,
     timeout: float,
     report: Report,
     cancelled: Callable[[], bool],
@@ -61,7 +63,8 @@ def build_image(
     `base` names a base image, or is a data-store URL of one; empty, the
     default one is taken. Packages that `archive_list` has in a higher version are
     upgraded, `add` is installed, `remove` purged. `lasting_archive` becomes an apt
-    source of the image. `timeout` in seconds is for each long step.
+    source of the image. `limits` are for what packages run when they are
+    installed, `timeout` in seconds is for each long step.
 
     Returns `image_id`, `image_name`, `url_list`, `size`, and the URLs
     `manifest`, `manifest_diff` and `logs`. Raises `StageFailed` with `logs`, or
@@ -78,7 +81,7 @@ def build_image(
     try:
         with (directory / "log").open("w+b") as log:
             try:
-                build = _Build(directory, image_store, mirror, log, timeout, report, cancelled)
+                build = _Build(directory, image_store, mirror, log, limits, timeout, report, cancelled)
                 base_image = build.base(base, series, base_images, data_stores)
                 build.start_from(base_image)
                 build.change(archives, archive_list, add=add, remove=remove, lasting_archive=lasting_archive)
@@ -140,6 +143,7 @@ class _Build:
     image_store: ImageStore
     mirror: Mirror
     log: BinaryIO
+    limits: Limits
     timeout: float
     report: Report
     cancelled: Callable[[], bool]
@@ -184,6 +188,7 @@ class _Build:
             add=add,
             remove=remove,
             lasting_source=archives.apt_archive(lasting_archive) if lasting_archive else None,
+            limits=self.limits,
             log=self.log,
             timeout=self.timeout,
             cancelled=self.cancelled,

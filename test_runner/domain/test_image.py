@@ -16,6 +16,7 @@ from ci_utils.archive.port import Archives
 from ci_utils.compute.port import Compute, Instance, TestbedNeeds
 from ci_utils.data_store.port import DataStores
 from ci_utils.errors import Cancelled, CIError, NotFound, StageFailed, TimedOut
+from ci_utils.sandbox.limits import Limits
 from ci_utils.sandbox.trees import remove_tree, writable_directory
 from test_runner.domain import results
 from test_runner.domain.artifacts import Artifacts
@@ -44,6 +45,7 @@ def test_image(
     compute: Compute,
     data_stores: DataStores,
     work_dir: Path,
+    limits: Limits,
     timeout: float,
     report: Report,
     cancelled: Callable[[], bool],
@@ -62,7 +64,7 @@ def test_image(
     compute.sweep(_machine_name(trigger))
     remove_tree(directory)
     directory.mkdir(mode=0o700, parents=True)
-    run = _Run(directory, artifacts, compute, archives, timeout, report, cancelled)
+    run = _Run(directory, artifacts, compute, archives, limits, timeout, report, cancelled)
     try:
         trees = run.unpack(sources, archive_list)
         run.boot_and_test(image_id, _machine_name(trigger), trees, archive_list)
@@ -85,6 +87,7 @@ class _Run:
     artifacts: Artifacts
     compute: Compute
     archives: Archives
+    limits: Limits
     timeout: float
     report: Report
     cancelled: Callable[[], bool]
@@ -101,8 +104,9 @@ class _Run:
                 place = self.directory / name
                 place.mkdir()
                 dsc = self._fetch(name, archive_list, place)
+                shop = Workshop(place, self.limits)
                 with log.open("ab") as output:
-                    trees.append(unpack(name, dsc, Workshop(place), log=output, cancelled=self.cancelled))
+                    trees.append(unpack(name, dsc, shop, log=output, cancelled=self.cancelled))
         except StageFailed:
             self.artifacts.add_log("unpack", log)
             raise

@@ -7,16 +7,15 @@ hostile as what they were given.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import subprocess
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from ci_utils.errors import Cancelled, StageFailed
+from ci_utils.errors import StageFailed
+from ci_utils.sandbox.limits import DEFAULT_LIMITS, LimitExceeded, Limits
 from ci_utils.sandbox.sandbox import Bind, Directory, Sandbox
 from ci_utils.sandbox.trees import writable_directory
 
@@ -28,11 +27,6 @@ LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 #: Which distribution's patches dpkg-source applies.
 VENDOR = Path("/etc/dpkg/origins")
 
-#: What one program may write: a single file, and all files together.
-MAX_FILE_BYTES = 512 << 20
-MAX_TOTAL_BYTES = 4 << 30
-MAX_FILES = 500_000
-MEASURE_EVERY_SECONDS = 2.0
 COMMAND_SECONDS = 600
 
 
@@ -43,7 +37,8 @@ def _never() -> bool:
 class Workshop:
     """Made in a directory that is closed to other users of this host; remove it with `remove_tree`."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._limits = limits
         self._root = writable_directory(directory / "root")
         self.work = writable_directory(directory / "work")
         writable_directory(self.work / "home")
@@ -66,29 +61,24 @@ class Workshop:
     ) -> int:
         """Run a program with both outputs going to `log`; return its exit status.
 
-        Raises `TimedOut` or `Cancelled`, and `StageFailed` when it fills the disk.
+        Raises `TimedOut` or `Cancelled`, and `StageFailed` when it wants more than its limits.
         """
-        meter = _Meter(self.work)
         try:
             return self._sandbox(binds).run(
-                self._limited(argv),
+                argv,
                 log=log,
                 timeout=timeout,
-                cancelled=lambda: meter.too_much() or cancelled(),
+                cancelled=cancelled,
                 env=self._environment(),
                 cwd=cwd,
             )
-        except Cancelled:
-            if not meter.full:
-                raise
-            raise StageFailed(
-                f"{argv[0]} was stopped: it wrote more than {MAX_TOTAL_BYTES >> 20} MiB or {MAX_FILES} files"
-            ) from None
+        except LimitExceeded as error:
+            raise StageFailed(f"{argv[0]} was stopped: {error.message}") from None
 
     def output(self, argv: Sequence[str], target: BinaryIO, *, cwd: str = WORK) -> int:
         """Run a short program with its standard output going to `target`; return its exit status."""
         with self._sandbox(()).popen(
-            self._limited(argv),
+            argv,
             env=self._environment(),
             cwd=cwd,
             stdout=target,
@@ -102,12 +92,9 @@ class Workshop:
             Directory(self._root),
             binds=[Bind(Path("/usr"), "/usr"), *vendor, Bind(self.work, WORK, read_only=False), *binds],
             unprivileged=True,
+            limits=self._limits,
             hostname="test-runner",
         )
-
-    @staticmethod
-    def _limited(argv: Sequence[str]) -> list[str]:
-        return ["prlimit", f"--fsize={MAX_FILE_BYTES}", "--core=0", "--", *argv]
 
     @staticmethod
     def _environment() -> dict[str, str]:
@@ -136,29 +123,3 @@ def open_hostile(directory: Path, name: str) -> BinaryIO:
 def _write(path: Path, text: str) -> None:
     path.write_text(text)
     path.chmod(0o644)
-
-
-class _Meter:
-    """Adds up what lies in a directory, every now and then."""
-
-    def __init__(self, directory: Path) -> None:
-        self.full = False
-        self._directory = directory
-        self._measure_at = time.monotonic() + MEASURE_EVERY_SECONDS
-
-    def too_much(self) -> bool:
-        if not self.full and time.monotonic() >= self._measure_at:
-            self._measure()
-            self._measure_at = time.monotonic() + MEASURE_EVERY_SECONDS
-        return self.full
-
-    def _measure(self) -> None:
-        total = files = 0
-        for folder, _, names in os.walk(self._directory):
-            for name in names:
-                with contextlib.suppress(OSError):
-                    total += Path(folder, name).lstat().st_blocks * 512
-            files += len(names) + 1
-            if total > MAX_TOTAL_BYTES or files > MAX_FILES:
-                self.full = True
-                return

@@ -24,6 +24,8 @@ def test_everything_has_a_default():
     [
         ("UCI_POOL_SIZE", "0", "UCI_POOL_SIZE: '0' is not valid: must be a whole number above 0"),
         ("UCI_POOL_SIZE", "two", "UCI_POOL_SIZE: 'two' is not valid"),
+        ("UCI_BUILD_MEMORY", "8 GB", "must be a number of bytes above 0, or one with K, M, G or T"),
+        ("UCI_BUILD_DISK", "0", "must be a number of bytes above 0"),
         ("UCI_LISTEN", "8000", "UCI_LISTEN: '8000' is not valid: must be HOST:PORT"),
         ("UCI_LISTEN", "localhost:70000", "UCI_LISTEN: "),
         ("UCI_SERVICES", "lander,landr", "'landr' is not a service"),
@@ -35,6 +37,13 @@ def test_everything_has_a_default():
 def test_a_wrong_value_is_refused_with_the_name_of_its_setting(name, value, complaint):
     with pytest.raises(ConfigurationError, match=complaint.replace("(", r"\(")):
         Config.from_environment({name: value})
+
+
+def test_a_size_has_a_unit_or_is_in_bytes():
+    config = Config.from_environment({"UCI_BUILD_MEMORY": "8G", "UCI_BUILD_DISK": "1000"})
+
+    assert (config.build_memory, config.build_disk) == (8 << 30, 1000)
+    assert Config.from_environment({}).build_memory == 0
 
 
 def test_a_misspelt_setting_is_refused_with_the_nearest_name():

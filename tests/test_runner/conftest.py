@@ -15,6 +15,7 @@ from ci_utils.data_store.local import LocalDataStores
 from ci_utils.disk_image import qcow2
 from ci_utils.disk_image.customise import customise
 from ci_utils.errors import NotFound
+from ci_utils.sandbox.limits import Limits
 from ci_utils.sandbox.sandbox import Bind, Host, Sandbox
 from ci_utils.sandbox.trees import remove_tree, writable_directory
 from test_runner.domain import test_image as testing
@@ -99,6 +100,7 @@ def run_tests(machines, data_stores, sources, said, tmp_path):
             "archive_list": ["ppa:local/ci_pool-001"],
             "private": False,
             "compute": machines,
+            "limits": Limits(),
             "timeout": 120,
             "cancelled": lambda: False,
         }
