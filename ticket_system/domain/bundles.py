@@ -18,11 +18,11 @@ from ci_utils.errors import UploadRejected
 from ci_utils.source_package.changes import SourceChanges, read_changes
 from ci_utils.source_package.dsc import parse_dsc
 from ticket_system.domain.artifacts import UPLOAD_SECONDS
-from ticket_system.domain.packages import add_source_package, add_subticket, add_upload
+from ticket_system.domain.packages import add_source_packages
 from ticket_system.domain.tickets import TicketDraft, create_ticket
 from ticket_system.domain.uploaders import keyring
 from ticket_system.domain.uploads import check_additions, check_sources, new_source_store
-from ticket_system.models import SubTicket, SubTicketArtifact, Ticket
+from ticket_system.models import SourcePackageUpload, SubTicket, SubTicketArtifact, Ticket
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def create_bundle(
     with transaction.atomic():
         ticket = create_ticket(draft=draft, by=by)
         store = new_source_store(ticket, stores)
-        return ticket, [_expect(ticket, changes, store, by=by) for changes in uploads]
+        return ticket, _expect(ticket, uploads, store, by=by)
 
 
 def _built(source: SourceDraft, changes: SourceChanges) -> tuple[str, ...]:
@@ -78,17 +78,38 @@ def _built(source: SourceDraft, changes: SourceChanges) -> tuple[str, ...]:
     return parse_dsc(content, changes.dsc.name).binaries
 
 
-def _expect(ticket: Ticket, changes: SourceChanges, store: DataStore, *, by: Principal) -> ExpectedSource:
-    package, _ = add_source_package(changes.source)
-    upload = add_upload(sourcepackage_id=package.pk, version=changes.version, by=by)
-    subticket = add_subticket(ticket_id=ticket.pk, upload_id=upload.pk, assignee="", by=by)
-    names = [changes.filename, *(file.name for file in changes.files)]
+def _expect(
+    ticket: Ticket, uploads: Sequence[SourceChanges], store: DataStore, *, by: Principal
+) -> list[ExpectedSource]:
+    """Make uploads, subtickets and their files, in as many queries for one source as for many."""
+    packages = add_source_packages([changes.source for changes in uploads])
+    announced = SourcePackageUpload.objects.bulk_create(
+        SourcePackageUpload(
+            sourcepackage=packages[changes.source], version=changes.version, submitter=by.name
+        )
+        for changes in uploads
+    )
+    subtickets = SubTicket.objects.bulk_create(
+        SubTicket(ticket=ticket, source_package_upload=upload, assignee=ticket.owner) for upload in announced
+    )
+    expected = [
+        ExpectedSource(
+            subticket, changes, {name: store.upload_url(name, UPLOAD_SECONDS) for name in _names(changes)}
+        )
+        for subticket, changes in zip(subtickets, uploads, strict=True)
+    ]
     SubTicketArtifact.objects.bulk_create(
         SubTicketArtifact(
-            subticket=subticket, type=SubTicketArtifact.Type.SPU, name=name, reference=store.file_path(name)
+            subticket=source.subticket,
+            type=SubTicketArtifact.Type.SPU,
+            name=name,
+            reference=store.file_path(name),
         )
-        for name in names
+        for source in expected
+        for name in source.uploads
     )
-    return ExpectedSource(
-        subticket, changes, {name: store.upload_url(name, UPLOAD_SECONDS) for name in names}
-    )
+    return expected
+
+
+def _names(changes: SourceChanges) -> list[str]:
+    return [changes.filename, *(file.name for file in changes.files)]

@@ -6,6 +6,8 @@ Specification: "Add source package", "Create source package upload" and
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db import transaction
 
 from ci_utils.api.tokens import Principal, Scope
@@ -20,6 +22,16 @@ def add_source_package(name: str) -> tuple[SourcePackage, bool]:
     if not valid_package_name(name):
         raise InvalidRequest(f"name: {name[:60]!r} is not the name of a source package")
     return SourcePackage.objects.get_or_create(name=name)
+
+
+def add_source_packages(names: Collection[str]) -> dict[str, SourcePackage]:
+    """The source packages of these names, which are valid, by name."""
+    known = SourcePackage.objects.filter(name__in=names)
+    found = {package.name: package for package in known}
+    if new := [name for name in names if name not in found]:
+        SourcePackage.objects.bulk_create((SourcePackage(name=name) for name in new), ignore_conflicts=True)
+        found = {package.name: package for package in known.all()}
+    return found
 
 
 def add_upload(*, sourcepackage_id: int, version: str, by: Principal) -> SourcePackageUpload:
