@@ -7,7 +7,7 @@ setup(
     version="0.1.0",
     description="A landing engine for Debian-based distributions",
     python_requires=">=3.11",
-    packages=find_packages(exclude=["benchmarks", "tests", "tests.*", "charms*", "juju-deployer*"]),
+    packages=find_packages(exclude=["benchmarks", "demo", "tests", "tests.*", "charms*", "juju-deployer*"]),
     include_package_data=True,
     install_requires=[
         "Django>=5.2,<5.3",
@@ -25,7 +25,14 @@ setup(
     ],
     extras_require={
         "postgresql": ["psycopg2-binary>=2.9.10"],
-        "test": ["hypothesis", "pytest", "pytest-django", "pytest-timeout"],
+        "test": [
+            "hypothesis",
+            "openapi-spec-validator",
+            "pytest",
+            "pytest-django",
+            "pytest-timeout",
+            "schemathesis",
+        ],
         "check": ["django-stubs", "import-linter", "mypy", "ruff", "types-jsonschema", "types-requests"],
         "docs": ["furo", "myst-parser", "sphinx"],
     },
