@@ -35,12 +35,16 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = ["ci_utils.hosting.middleware.NoBodyForHead", "ci_utils.hosting.middleware.JsonErrors"]
 
+CONNECTION_SECONDS = 60
+
 
 def _database() -> dict[str, Any]:
     if not UCI.database:
         return {
-            "ENGINE": "django.db.backends.sqlite3",
+            "ENGINE": "ci_utils.hosting.sqlite",
             "NAME": UCI.data_dir / "engine.sqlite3",
+            "CONN_MAX_AGE": CONNECTION_SECONDS,
+            "CONN_HEALTH_CHECKS": True,
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,
@@ -48,7 +52,9 @@ def _database() -> dict[str, Any]:
             },
         }
     try:
-        return dict(dj_database_url.parse(UCI.database, conn_max_age=60, conn_health_checks=True))
+        return dict(
+            dj_database_url.parse(UCI.database, conn_max_age=CONNECTION_SECONDS, conn_health_checks=True)
+        )
     except (ValueError, KeyError):
         raise ConfigurationError("UCI_DATABASE: its value is not a database URL") from None
 

@@ -1,0 +1,1 @@
+"""Django's SQLite backend for connections that outlive a request."""
