@@ -31,6 +31,14 @@ test: setup  ## The quick tests: no builds, no machines, no servers
 all-tests:  ## Every check and test, as in CI
 	@bin/test
 
+.PHONY: faults
+faults: setup  ## Every fault, with the long sweeps that `make all-tests` leaves out
+	$(PYTHON) -m pytest -m "sweep or not sweep" tests/faults
+
+.PHONY: fuzz-api
+fuzz-api: setup  ## Ask the API for an hour or so whether any answer is not as described
+	API_EXAMPLES=$${API_EXAMPLES:-1000} $(PYTHON) -m pytest tests/api/test_fuzz.py
+
 .PHONY: docs
 docs: setup  ## Build the documentation into docs/_build
 	$(PYTHON) -m sphinx -q -W --keep-going -b html docs docs/_build/html

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, re_path
-from tastypie.utils import trailing_slash
 
-from ci_utils.api.resources import EngineMeta, EngineResource
+from ci_utils.api.resources import EngineMeta, EngineResource, Route
 from ci_utils.api.schema import (
     ARCHIVE,
     ID_OR_TEXT,
@@ -61,15 +59,10 @@ class ImageBuilderResource(EngineResource):
         resource_name = "imagebuilder"
         list_allowed_methods = ["get"]
         detail_allowed_methods: list[str] = []
+        answers = {"get_list": {200: {"type": "object"}}}
 
-    def prepend_urls(self) -> list[URLPattern]:
-        return [
-            re_path(
-                rf"^{self._meta.resource_name}/status{trailing_slash()}$",
-                self.wrap_view("dispatch_list"),
-                name="api_imagebuilder_status",
-            )
-        ]
+    def routes(self) -> list[Route]:
+        return [Route("/status", "list", "api_imagebuilder_status"), *super().routes()]
 
     def get_list(self, request: HttpRequest, **_: Any) -> HttpResponse:
         response: HttpResponse = self.create_response(request, status())

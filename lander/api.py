@@ -7,18 +7,20 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.urls import URLPattern, re_path
 from tastypie.fields import DictField
-from tastypie.utils import trailing_slash
 
-from ci_utils.api.resources import EngineMeta, EngineModelResource, principal_of_request
+from ci_utils.api.resources import EngineMeta, EngineModelResource, Route, principal_of_request
 from ci_utils.api.schema import (
+    BOOLEAN,
     ID,
     ID_OR_TEXT,
     LINE,
+    OPTIONAL_TIME,
     OPTIONAL_URL,
     PACKAGE,
+    PLAIN_TEXT,
     SERIES,
+    TEXT,
     TRIGGER,
     URL,
     fields,
@@ -31,6 +33,17 @@ from lander.domain import jobs
 from lander.domain.console import console_text
 from lander.models import ChildJob, MasterJob
 
+STAGE = fields(
+    {
+        "stage": TEXT,
+        "state": {"enum": ChildJob.State.values},
+        "message": TEXT,
+        "parameters": {"type": "object"},
+        "result": {"type": "object"},
+        "started_at": OPTIONAL_TIME,
+        "ended_at": OPTIONAL_TIME,
+    }
+)
 SUBTICKET = fields({"id": ID, "source": PACKAGE, "version": LINE}, {"artifacts": list_of(URL)})
 
 
@@ -72,6 +85,7 @@ class CancelRequestResource(WorkResource):
     class Meta(WorkMeta):
         resource_name = "cancel_request"
         create_schema = fields({"progress_trigger": TRIGGER})
+        answers = {"post_list": {202: fields({"progress_trigger": TRIGGER, "building": BOOLEAN})}}
 
     def create(self, request: HttpRequest, data: Mapping[str, Any]) -> HttpResponse:
         job = jobs.cancel(data["progress_trigger"])
@@ -98,10 +112,11 @@ class JobResource(EngineModelResource):
         excludes = ["private"]
         filtering = {"ticket_id": ["exact"], "state": ["exact"], "progress_trigger": ["exact"]}
         ordering = ["id", "created_at", "ended_at"]
+        answers = {"get_console": {200: PLAIN_TEXT}}
+        added_fields = {"building": BOOLEAN, "console": TEXT, "stages": list_of(STAGE)}
 
-    def prepend_urls(self) -> list[URLPattern]:
-        pattern = rf"^{self._meta.resource_name}/(?P<pk>\d+)/console{trailing_slash()}$"
-        return [re_path(pattern, self.wrap_view("dispatch_console"), name="api_job_console")]
+    def routes(self) -> list[Route]:
+        return [Route("/{pk}/console", "console", "api_job_console"), *super().routes()]
 
     def dispatch_console(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         return self.dispatch("console", request, **kwargs)

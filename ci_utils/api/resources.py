@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -40,6 +41,23 @@ def error_response(error: CIError) -> JsonResponse:
     return response
 
 
+@dataclass(frozen=True)
+class Route:
+    """An address of a resource, below its name: `{pk}` in `tail` is a number.
+
+    The methods are those of Meta's `KIND_allowed_methods`; the view is `dispatch_KIND`.
+    """
+
+    tail: str
+    kind: str
+    name: str = ""
+
+    @property
+    def pattern(self) -> str:
+        """The tail as a regular expression."""
+        return self.tail.replace("{pk}", "(?P<pk>[0-9]{1,18})")
+
+
 class EngineSerializer(Serializer):
     """JSON whose times say that they are in UTC."""
 
@@ -48,7 +66,14 @@ class EngineSerializer(Serializer):
 
 
 class EngineMeta:
-    """What every resource's Meta inherits."""
+    """What every resource's Meta inherits.
+
+    For the description of the API: `answers` has the JSON Schema of each
+    status that a method such as `post_list` answers with, where that is not
+    the object itself; `added_fields` those of what `dehydrate` adds,
+    `optional_fields` of what it adds sometimes; and `query_fields` those of
+    what a list takes besides `filtering`.
+    """
 
     serializer = EngineSerializer(formats=["json"])
     authentication = TokenAuthentication()
@@ -57,6 +82,10 @@ class EngineMeta:
     paginator_class = BoundedPaginator
     schema_allowed_methods = ["get"]
     include_resource_uri = True
+    answers: Mapping[str, Mapping[int, Mapping[str, Any]]] = {}
+    added_fields: Mapping[str, Mapping[str, Any]] = {}
+    optional_fields: Mapping[str, Mapping[str, Any]] = {}
+    query_fields: Mapping[str, Mapping[str, Any]] = {}
 
 
 class _EngineBehaviour:
@@ -91,21 +120,20 @@ class _EngineBehaviour:
             message = str(error) or "the request is not valid"
             raise ImmediateHttpResponse(JsonResponse({"error": message}, status=400)) from None
 
+    def routes(self) -> list[Route]:
+        """Everything that the resource answers, the special before the common."""
+        return [Route("", "list"), Route("/schema", "schema", "api_get_schema"), Route("/{pk}", "detail")]
+
     def base_urls(self) -> list[URLPattern]:
         # tastypie's own list has views that answer without going through `dispatch`.
         return [
-            self._route("", "list"),
-            self._route("/schema", "schema", name="api_get_schema"),
-            self._route(r"/(?P<pk>[0-9]{1,18})", "detail"),
+            re_path(
+                rf"^(?P<resource_name>{self._meta.resource_name}){route.pattern}{trailing_slash()}$",
+                self.wrap_view(f"dispatch_{route.kind}"),  # type: ignore[attr-defined]
+                name=route.name or f"api_dispatch_{route.kind}",
+            )
+            for route in self.routes()
         ]
-
-    def _route(self, tail: str, request_type: str, *, name: str = "") -> URLPattern:
-        """The address RESOURCE + `tail`, answered by the view dispatch_`request_type`."""
-        return re_path(
-            rf"^(?P<resource_name>{self._meta.resource_name}){tail}{trailing_slash()}$",
-            self.wrap_view(f"dispatch_{request_type}"),  # type: ignore[attr-defined]
-            name=name or f"api_dispatch_{request_type}",
-        )
 
     def get_resource_uri(self, *args: Any, **kwargs: Any) -> str:
         """The address of an object or of the list, with the slash that the specification writes."""
@@ -163,6 +191,16 @@ class _EngineBehaviour:
 class EngineModelResource(_EngineBehaviour, ModelResource):
     """A resource over a model: reads by tastypie, writes by verbs of the domain."""
 
+    def filter_value_to_python(
+        self, value: str, field_name: str, filters: Any, filter_expr: str, filter_type: str
+    ) -> Any:
+        """What a filter's text stands for. tastypie takes `true` and `none` for more than text everywhere."""
+        if filter_type == "isnull" or self.fields[field_name].dehydrated_type == "boolean":
+            return _truth(filter_expr, value)
+        if filter_type == "in":
+            return [part for values in filters.getlist(filter_expr) for part in values.split(",")]
+        return value
+
 
 class EngineResource(_EngineBehaviour, Resource):
     """A resource that is no model, such as an operation or a status."""
@@ -172,6 +210,12 @@ def principal_of_request(request: HttpRequest) -> Principal:
     """Who makes this request."""
     principal: Principal = request.principal  # type: ignore[attr-defined]
     return principal
+
+
+def _truth(name: str, value: str) -> bool:
+    if value.lower() not in ("true", "false"):
+        raise InvalidRequest(f"{name}: it must be true or false")
+    return value.lower() == "true"
 
 
 def _refuse_nul(request: HttpRequest) -> None:

@@ -31,6 +31,12 @@ ARCHIVE = {"type": "string", "pattern": r"^ppa:[a-z0-9][a-z0-9+.-]*/[a-z0-9][a-z
 SERIES = {"type": "string", "pattern": r"^[a-z][a-z0-9.-]{0,63}\Z"}
 PACKAGE = {"type": "string", "pattern": r"^[a-z0-9][a-z0-9+.-]{1,127}\Z"}
 
+BOOLEAN = {"type": "boolean"}
+TIME = {"type": "string", "format": "date-time"}
+OPTIONAL_TIME = {"anyOf": [TIME, {"type": "null"}]}
+#: An answer that is no JSON.
+PLAIN_TEXT = {"type": "string", "contentMediaType": "text/plain"}
+
 
 def list_of(item: Mapping[str, Any], *, least: int = 0, most: int = 10_000) -> dict[str, Any]:
     """Schema of an array."""

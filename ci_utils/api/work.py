@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from ci_utils.api.resources import EngineMeta, EngineResource
+from ci_utils.api.schema import TRIGGER
 from ci_utils.api.tokens import Scope
 from ci_utils.errors import InvalidRequest
 from ci_utils.hosting import ports
@@ -22,6 +23,19 @@ class WorkMeta(EngineMeta):
     detail_allowed_methods: list[str] = []
     create_scopes = (Scope.SERVICE, Scope.OPERATE)
     include_resource_uri = False
+    answers = {
+        "post_list": {
+            202: {
+                "type": "object",
+                "properties": {
+                    "state": {"enum": WorkRequest.State.values},
+                    "progress_trigger": TRIGGER,
+                    "exit": {"const": True},
+                },
+                "required": ["state", "progress_trigger"],
+            }
+        }
+    }
 
 
 class WorkResource(EngineResource):

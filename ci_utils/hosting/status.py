@@ -10,6 +10,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from ci_utils.api.resources import EngineMeta, EngineResource
+from ci_utils.api.schema import fields
 from ci_utils.hosting import services
 
 
@@ -20,6 +21,7 @@ class StatusResource(EngineResource):
         resource_name = "status"
         list_allowed_methods = ["get"]
         detail_allowed_methods: list[str] = []
+        answers = {"get_list": {200: fields({"services": {"type": "object"}})}}
 
     def get_list(self, request: HttpRequest, **_: Any) -> HttpResponse:
         response: HttpResponse = self.create_response(request, {"services": services.status()})

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from django.urls import include, path
-from tastypie.api import Api
 
-from ci_utils.hosting import files, services
+from ci_utils.api.registry import EngineApi
+from ci_utils.hosting import files, openapi, services
 from ci_utils.hosting.status import StatusResource
 
-api = Api(api_name="v1")
+api = EngineApi(api_name="v1")
 api.register(StatusResource())
 for _service in services.hosted():
     for _resource in services.room(_service, "urls").RESOURCES:
         api.register(_resource)
 
 urlpatterns = [
+    path(openapi.PATH.removeprefix("/"), openapi.description),
     path("api/", include(api.urls)),
     path("data/<str:container>/<str:filename>", files.data),
     path("images/<str:image_id>.qcow2", files.image),

@@ -11,7 +11,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from ci_utils.api.resources import EngineMeta, EngineResource, principal_of_request
-from ci_utils.api.schema import fields, list_of
+from ci_utils.api.schema import ID, LINE, PACKAGE, TEXT, URL, fields, list_of
 from ci_utils.api.tokens import Scope
 from ci_utils.hosting import ports
 from ticket_system.api.fields import NAME
@@ -19,6 +19,15 @@ from ticket_system.api.tickets import OPTIONAL_FIELDS, REQUIRED_FIELDS, draft_of
 from ticket_system.domain.bundles import ExpectedSource, SourceDraft, create_bundle
 
 MAX_SOURCES = 200
+#: A source in the answer; `uploads` has the URL that takes each file.
+EXPECTED = fields(
+    {
+        "source": PACKAGE,
+        "version": LINE,
+        "subticket": ID,
+        "uploads": {"type": "object", "additionalProperties": URL},
+    }
+)
 FILE_TEXT = {"type": "string", "maxLength": 1 << 20}
 
 
@@ -42,6 +51,7 @@ class BundleResource(EngineResource):
             },
             OPTIONAL_FIELDS,
         )
+        answers = {"post_list": {201: fields({"id": ID, "resource_uri": TEXT, "sources": list_of(EXPECTED)})}}
 
     def create(self, request: HttpRequest, data: Mapping[str, Any]) -> HttpResponse:
         ticket, sources = create_bundle(

@@ -20,6 +20,7 @@ from ticket_system.domain.packages import add_source_package, add_upload
 from ticket_system.domain.project import PROJECT_DATA, load_project_data
 from ticket_system.models import BinaryPackage, SourcePackage, SourcePackageUpload
 
+NUMBER = {"type": "integer", "minimum": 0}
 NAME_LOOKUPS = ["exact", "in", "startswith", "contains"]
 
 
@@ -59,6 +60,7 @@ class BinaryPackageResource(EngineModelResource):
         detail_allowed_methods = ["get"]
         filtering = {"name": NAME_LOOKUPS, "seeded": ["exact"], "sourcepackage": ["exact"]}
         ordering = ["id", "name"]
+        added_fields = {"source": PACKAGE}
 
     def dehydrate(self, bundle: Any) -> Any:
         bundle.data["source"] = bundle.obj.sourcepackage.name
@@ -105,6 +107,7 @@ class ProjectDataResource(EngineResource):
         include_resource_uri = False
         create_scopes = (Scope.OPERATE, Scope.SERVICE)
         create_schema = PROJECT_DATA
+        answers = {"post_list": {200: fields({"source_packages": NUMBER, "binary_packages": NUMBER})}}
 
     def post_list(self, request: HttpRequest, **_: Any) -> HttpResponse:
         self.authorize(request, "create")

@@ -11,12 +11,12 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from ci_utils.api.resources import EngineMeta, EngineResource, principal_of_request
-from ci_utils.api.schema import LINE, TEXT, fields
+from ci_utils.api.schema import ID, LINE, TEXT, fields
 from ci_utils.api.tokens import Scope
 from ci_utils.hosting import ports
 from ticket_system.api.fields import STATUS, STEP, report_of
 from ticket_system.domain.reports import report_subticket, update_ticket_status
-from ticket_system.models import SubTicket, Ticket
+from ticket_system.models import Status, SubTicket, Ticket, WorkflowStep
 
 PROGRESS_FIELDS = {"current_workflow_step": STEP, "status": STATUS, "message": TEXT}
 
@@ -39,6 +39,19 @@ class ReportMeta(EngineMeta):
     list_allowed_methods: list[str] = []
     detail_allowed_methods = ["patch"]
     include_resource_uri = False
+    answers = {
+        "patch_detail": {
+            200: fields(
+                {
+                    "id": ID,
+                    "current_workflow_step": {"enum": WorkflowStep.values},
+                    "step_name": LINE,
+                    "status": {"enum": Status.values},
+                    "message": TEXT,
+                }
+            )
+        }
+    }
 
 
 class UpdateTicketStatusResource(EngineResource):

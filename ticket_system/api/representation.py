@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ci_utils.api.schema import ID, LINE, OPTIONAL_TIME, PACKAGE, TEXT, TIME, fields, list_of
 from ci_utils.data_store.port import DataStores
 from ci_utils.errors import CIError
 from ticket_system.models import (
@@ -15,6 +16,44 @@ from ticket_system.models import (
     Transition,
     WorkflowStep,
 )
+
+STEP = {"enum": WorkflowStep.values}
+STATUS = {"enum": Status.values}
+ARTIFACT = fields({"id": ID, "name": LINE, "type": LINE, "reference": TEXT, "url": TEXT, "created_at": TIME})
+TRANSITION = fields(
+    {"workflow_step": STEP, "step_name": LINE, "status": STATUS, "message": TEXT, "changed_at": TIME}
+)
+SUBTICKET = fields(
+    {
+        "id": ID,
+        "resource_uri": TEXT,
+        "assignee": TEXT,
+        "current_workflow_step": STEP,
+        "step_name": LINE,
+        "status": STATUS,
+        "status_name": LINE,
+        "message": TEXT,
+        "created_at": TIME,
+        "updated_at": TIME,
+        "ended_at": OPTIONAL_TIME,
+        "source_package_upload": fields(
+            {"id": ID, "resource_uri": TEXT, "sourcepackage": PACKAGE, "version": LINE}
+        ),
+        "artifacts": list_of(ARTIFACT),
+    }
+)
+
+#: Schemas of what the views add to the fields of a ticket.
+NAMES = {"step_name": LINE, "status_name": LINE}
+SOURCE = fields(
+    {"subticket": ID, "source": PACKAGE, "version": LINE, "current_workflow_step": STEP, "status": STATUS}
+)
+EVERYTHING = {
+    "failed_step_name": LINE,
+    "subtickets": list_of(SUBTICKET),
+    "artifacts": list_of(ARTIFACT),
+    "history": list_of(TRANSITION),
+}
 
 
 def step_name(step: str) -> str:

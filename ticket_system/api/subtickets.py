@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from tastypie.fields import ForeignKey
 
 from ci_utils.api.resources import EngineMeta, EngineModelResource, principal_of_request
-from ci_utils.api.schema import URL, fields
+from ci_utils.api.schema import LINE, PACKAGE, URL, fields
 from ci_utils.api.tokens import Scope
 from ci_utils.hosting import ports
 from ticket_system.api.fields import NAME, OWNER, number_of, uri_of
@@ -61,6 +61,7 @@ class SubTicketResource(PartOfTicketResource):
             "assignee": ["exact"],
         }
         ordering = ["id", "current_workflow_step", "updated_at"]
+        added_fields = {"step_name": LINE, "source": PACKAGE, "version": LINE}
         create_scopes = (Scope.SUBMIT,)
         create_schema = fields(
             {"source_package_upload": uri_of("spu"), "ticket": uri_of("ticket")}, {"assignee": OWNER}
@@ -133,6 +134,7 @@ class SubTicketArtifactResource(PartOfTicketResource):
             {"name": NAME, "subticket": uri_of("subticket"), "type": {"enum": SubTicketArtifact.Type.values}},
             {"reference": URL},
         )
+        optional_fields = {"upload_url": URL}
 
     def dehydrate(self, bundle: Any) -> Any:
         if hasattr(bundle.obj, "upload_url"):

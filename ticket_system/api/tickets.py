@@ -11,12 +11,10 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, re_path
 from tastypie.fields import ListField
-from tastypie.utils import trailing_slash
 
-from ci_utils.api.resources import EngineMeta, EngineModelResource, principal_of_request
-from ci_utils.api.schema import fields
+from ci_utils.api.resources import EngineMeta, EngineModelResource, Route, principal_of_request
+from ci_utils.api.schema import fields, list_of
 from ci_utils.api.tokens import Scope
 from ci_utils.errors import InvalidRequest
 from ci_utils.hosting import ports
@@ -73,6 +71,8 @@ class TicketMeta(EngineMeta):
         "queued_at",
         "ended_at",
     ]
+    query_fields = {"source": {"type": "string"}}
+    added_fields = representation.NAMES
 
 
 class TicketView(EngineModelResource):
@@ -113,15 +113,10 @@ class TicketResource(TicketView):
         change_scopes = (Scope.SUBMIT, Scope.SERVICE)
         create_schema = fields(REQUIRED_FIELDS, OPTIONAL_FIELDS)
         change_schema = fields({}, DESCRIPTION_FIELDS)
+        cancel_scopes = change_scopes
 
-    def prepend_urls(self) -> list[URLPattern]:
-        return [
-            re_path(
-                rf"^(?P<resource_name>ticket)/(?P<pk>[0-9]{{1,9}})/cancel{trailing_slash()}$",
-                self.wrap_view("dispatch_cancel"),
-                name="api_cancel_ticket",
-            )
-        ]
+    def routes(self) -> list[Route]:
+        return [Route("/{pk}/cancel", "cancel", "api_cancel_ticket"), *super().routes()]
 
     def obj_get_list(self, bundle: Any, **kwargs: Any) -> QuerySet[Ticket]:
         return super().obj_get_list(bundle, **kwargs).filter(ended_at__isnull=True)
@@ -139,7 +134,7 @@ class TicketResource(TicketView):
         return self.dispatch("cancel", request, **kwargs)
 
     def post_cancel(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        self.authorize(request, "change")
+        self.authorize(request, "cancel")
         by = principal_of_request(request)
         ticket = cancel_ticket(ticket_id=int(kwargs["pk"]), by=by, lander=ports.lander())
         return self.answer(request, ticket, status=200 if ticket.ended_at else 202)
@@ -160,6 +155,7 @@ class TicketStatusResource(TicketView):
         resource_name = "ticketstatus"
         queryset = Ticket.objects.with_sources()
         excludes = ["description", "add_packages", "remove_packages", "base_image"]
+        added_fields = {**representation.NAMES, "sources": list_of(representation.SOURCE)}
 
     def dehydrate(self, bundle: Any) -> Any:
         bundle.data["sources"] = representation.sources(bundle.obj)
@@ -173,6 +169,7 @@ class FullTicketResource(TicketView):
         resource_name = "fullticket"
         queryset = Ticket.objects.with_everything()
         list_allowed_methods: list[str] = []
+        added_fields = {**representation.NAMES, **representation.EVERYTHING}
 
     def dehydrate(self, bundle: Any) -> Any:
         stores = ports.data_stores()
