@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 from django.db.utils import OperationalError
 
 from ci_utils.clients.cancel import CancelWatch
@@ -195,7 +195,7 @@ class _Keeper:
         except OperationalError as error:
             log.warning("cannot renew the lease of %s: %s", self._request, error)
         finally:
-            close_old_connections()
+            connections.close_all()  # this thread ends with the request, and nobody else closes its own
 
 
 def run_periodic(periodic: Periodic, stop: threading.Event) -> None:
