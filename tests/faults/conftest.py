@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,8 @@ def settings() -> dict[str, str]:
     return {}
 
 
-@pytest.fixture
-def engine(parts: Path, uploader: SigningKey, settings: dict[str, str]) -> Iterator[Engine]:
+@contextmanager
+def mortal_engine(parts: Path, uploader: SigningKey, **settings: str) -> Iterator[Engine]:
     """A running engine that trusts `uploader`; it may be killed."""
     # Below /var/tmp: images are large, and sandboxes need to reach the path.
     directory = Path(tempfile.mkdtemp(prefix="uci-faults-", dir="/var/tmp"))
@@ -61,7 +62,15 @@ def engine(parts: Path, uploader: SigningKey, settings: dict[str, str]) -> Itera
             engine.stop()
     finally:
         engine.stop()
+        print(engine.log.read_text(errors="replace")[-8000:])  # shown if the test fails
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def engine(parts: Path, uploader: SigningKey, settings: dict[str, str]) -> Iterator[Engine]:
+    """An engine of the test's own."""
+    with mortal_engine(parts, uploader, **settings) as engine:
+        yield engine
 
 
 @pytest.fixture
