@@ -106,7 +106,6 @@ def _run(
         binds=[Bind(Path(f"/mnt/binds/{n}"), b.target, b.read_only) for n, b in enumerate(binds)],
         tmpfs=() if read_only else ("/run",),
         nested=True,
-        limits=limits,
         hostname="localhost",
     )
     mount = mounted.Mount(
