@@ -37,6 +37,8 @@ DEVICE_LINKS = {
 #: Covered by a tmpfs that only this namespace sees; every Debian host has them.
 STAGE = "/tmp"  # noqa: S108 -- a mount point, not a place for files
 HOST_BINDS = "/mnt"
+#: A file in memory takes about this much even when it is empty.
+BYTES_PER_FILE = 1024
 
 
 class HostPaths:
@@ -68,7 +70,9 @@ def is_host(plan: Plan) -> bool:
 
 def _memory_options(plan: Plan, mode: str) -> str:
     """Of a file system in memory; without a limit the kernel's own, half of the memory."""
-    return f"mode={mode},size={plan.limits.in_memory}" if plan.limits else f"mode={mode}"
+    if not plan.limits:
+        return f"mode={mode}"
+    return f"mode={mode},size={plan.limits.in_memory},nr_inodes={plan.limits.in_memory // BYTES_PER_FILE}"
 
 
 def keep_mounts_private() -> None:
