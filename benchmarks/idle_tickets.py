@@ -1,10 +1,10 @@
-"""Tickets for an engine whose steps do nothing."""
+"""Tickets for an engine whose steps do nothing, and how long tickets took."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,14 +30,7 @@ class IdleTickets:
 
     def submit(self) -> int:
         """Make a ticket, upload its files and queue it; its number."""
-        client = self.engine.client
-        source = {"changes_name": self.changes.name, "changes": self.changes.read_text()}
-        draft = {"owner": "alice@example.com", "title": "Greet the world", "sources": [source]}
-        bundle = client.create_bundle(draft)
-        for name, url in bundle["sources"][0]["uploads"].items():
-            client.upload(url, self.changes.parent / name)
-        client.queue(bundle["id"])
-        return int(bundle["id"])
+        return submit(self.engine, self.changes)
 
     def landed(self, ticket_id: int) -> dict[str, Any]:
         """The ticket, complete."""
@@ -49,6 +42,18 @@ class IdleTickets:
             assert not ticket["ended_at"], ticket
             assert time.monotonic() < deadline, ticket
             time.sleep(POLL_SECONDS)
+
+
+def submit(engine: Engine, changes: Path, *, add: Sequence[str] = ()) -> int:
+    """Make a ticket of one upload that adds binary packages to the image, and queue it; its number."""
+    client = engine.client
+    source = {"changes_name": changes.name, "changes": changes.read_text()}
+    draft = {"owner": "alice@example.com", "title": "Greet the world", "add_packages": list(add)}
+    bundle = client.create_bundle(draft | {"sources": [source]})
+    for name, url in bundle["sources"][0]["uploads"].items():
+        client.upload(url, changes.parent / name)
+    client.queue(bundle["id"])
+    return int(bundle["id"])
 
 
 def seconds_in_the_engine(ticket: dict[str, Any]) -> float:
