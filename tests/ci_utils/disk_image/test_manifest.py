@@ -58,3 +58,8 @@ def test_a_list_of_packages_that_was_tampered_with_is_refused(field, value):
     status = "".join(f"{name}: {text}\n" for name, text in {**fields, field: value}.items())
     with pytest.raises(StageFailed, match="is damaged"):
         parse_status(status)
+
+
+def test_a_list_of_packages_that_is_no_control_file_is_refused():
+    with pytest.raises(StageFailed, match="is damaged"):
+        parse_status("A:\x1c :\x1c :")
