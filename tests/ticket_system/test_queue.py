@@ -48,6 +48,17 @@ def test_queueing_twice_is_harmless(submission):
     assert WorkRequest.objects.count() == 1
 
 
+def test_queueing_again_a_ticket_that_is_in_work_is_harmless(submission, service):
+    ticket_id = submission.queued()
+    building = {"current_workflow_step": "200", "status": "100"}
+    assert service.patch(f"updateticketstatus/{ticket_id}/", building).status_code == 200
+
+    response = submission.queue(ticket_id)
+
+    assert response.status_code == 200
+    assert response.json()["current_workflow_step"] == "200"
+
+
 def test_a_missing_file_is_named(submission, stores):
     ticket_id = submission.uploaded()
     stores.open(f"ticket.{ticket_id}", "sources").delete_file(ORIG)

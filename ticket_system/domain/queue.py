@@ -27,7 +27,7 @@ def work_key(ticket_id: int) -> str:
 def queue_ticket(
     *, ticket_id: int, by: Principal, stores: DataStores, archives: Archives, broker: Broker
 ) -> Ticket:
-    """Verify a new ticket and hand it to the queue; a ticket that is queued already stays as it is.
+    """Verify a new ticket and hand it to the queue; one that was queued already stays as it is.
 
     Raises `UploadRejected` or `InvalidRequest` with the sentence that names
     the file or package, and then nothing has changed. No transaction is open
@@ -36,14 +36,14 @@ def queue_ticket(
     """
     ticket = find_ticket(ticket_id, by=by)
     require_change(ticket, by=by)
-    if ticket.step is WorkflowStep.QUEUED:
+    if _lands(ticket):
         return ticket
     require_new(ticket)
     contents = _contents(ticket)
     _verify(ticket, stores=stores, archives=archives)
     with transaction.atomic():
         ticket = locked_ticket(ticket_id, by=by)
-        if ticket.step is WorkflowStep.QUEUED:
+        if _lands(ticket):
             return ticket
         require_new(ticket)
         if _contents(ticket) != contents:
@@ -52,6 +52,11 @@ def queue_ticket(
         move_ticket(ticket, Report(step=WorkflowStep.QUEUED))
         requests.accept(QUEUE, work_key(ticket_id), {"ticket_id": ticket_id}, broker=broker)
     return ticket
+
+
+def _lands(ticket: Ticket) -> bool:
+    """Whether the ticket was queued and has not ended: then this is a request that comes again."""
+    return ticket.queued_at is not None and ticket.ended_at is None
 
 
 def _contents(ticket: Ticket) -> list[tuple[int, str | None]]:
