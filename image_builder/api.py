@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from ci_utils.api.resources import EngineMeta, EngineResource, Route
+from ci_utils.api.resources import EngineMeta, EngineResource, Route, numbers_of, principal_of_request
 from ci_utils.api.schema import (
     ARCHIVE,
     ID_OR_TEXT,
@@ -65,5 +65,7 @@ class ImageBuilderResource(EngineResource):
         return [Route("/status", "list", "api_imagebuilder_status"), *super().routes()]
 
     def get_list(self, request: HttpRequest, **_: Any) -> HttpResponse:
-        response: HttpResponse = self.create_response(request, status())
+        found = status()
+        shown = found if principal_of_request(request).sees_all else numbers_of(found)
+        response: HttpResponse = self.create_response(request, shown)
         return response

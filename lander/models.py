@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from ci_utils.api.tokens import Principal, Scope
+from ci_utils.api.tokens import Principal
 
 
 class JobQuerySet(models.QuerySet["MasterJob"]):
@@ -16,7 +16,7 @@ class JobQuerySet(models.QuerySet["MasterJob"]):
 
     def visible_to(self, principal: Principal) -> JobQuerySet:
         """Those that this principal may see: private ones only if it is a service or an operator."""
-        if principal.has(Scope.SERVICE) or principal.has(Scope.OPERATE):
+        if principal.sees_all:
             return self
         return self.filter(private=False)
 

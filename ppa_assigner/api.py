@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from ci_utils.api.resources import EngineMeta, EngineModelResource
+from ci_utils.api.resources import EngineMeta, EngineModelResource, principal_of_request
 from ci_utils.api.schema import ID, ID_OR_TEXT, fields, read_json
 from ci_utils.api.tokens import Scope
 from ci_utils.hosting import ports
@@ -20,7 +20,8 @@ class PPAResource(EngineModelResource):
 
     GET lists them; PATCH of the list with {"populate": true} takes over the
     owner's archives; POST {"ticket_id"} reserves one (404 if none is free);
-    PATCH of one with {"state": "dirty"} releases it.
+    PATCH of one with {"state": "dirty"} releases it. Which ticket holds an
+    archive is for operators and services.
     """
 
     class Meta(EngineMeta):
@@ -33,6 +34,16 @@ class PPAResource(EngineModelResource):
         create_schema = fields({"ticket_id": ID_OR_TEXT})
         change_schema = fields({"state": {"const": "dirty"}}, {"ticket_id": ID})
         populate_schema = fields({"populate": {"const": True}})
+
+    def obj_get_list(self, bundle: Any, **kwargs: Any) -> Any:
+        if "ticket_id" in bundle.request.GET:
+            principal_of_request(bundle.request).require(Scope.OPERATE, Scope.SERVICE)
+        return super().obj_get_list(bundle, **kwargs)
+
+    def dehydrate_ticket_id(self, bundle: Any) -> int | None:
+        """Who holds the archive; the ticket may be private."""
+        held: int | None = bundle.obj.ticket_id
+        return held if principal_of_request(bundle.request).sees_all else None
 
     def create(self, request: HttpRequest, data: Mapping[str, Any]) -> HttpResponse:
         ppa, reserved = pool.reserve(ticket_id=int(data["ticket_id"]))

@@ -212,6 +212,11 @@ def principal_of_request(request: HttpRequest) -> Principal:
     return principal
 
 
+def numbers_of(status: Mapping[str, Any]) -> dict[str, Any]:
+    """What everybody may know of a service's status: lists name tickets, which may be private."""
+    return {name: value for name, value in status.items() if not isinstance(value, list)}
+
+
 def _truth(name: str, value: str) -> bool:
     if value.lower() not in ("true", "false"):
         raise InvalidRequest(f"{name}: it must be true or false")

@@ -36,9 +36,13 @@ class SignedUrls:
 
     def sign(self, method: str, container: str, filename: str, expires_in: int) -> str:
         """A URL that allows `method` (GET or PUT) for `expires_in` seconds."""
+        permission = self.permission(method, container, filename, expires_in)
+        return f"{self.lasting(container, filename)}?{permission}"
+
+    def permission(self, method: str, container: str, filename: str, expires_in: int) -> str:
+        """The query that allows it; `check` reads it."""
         expires = str(int(time.time()) + expires_in)
-        signature = self._signature(method, container, filename, expires)
-        return f"{self.lasting(container, filename)}?expires={expires}&signature={signature}"
+        return f"expires={expires}&signature={self._signature(method, container, filename, expires)}"
 
     def check(self, method: str, container: str, filename: str, query: Mapping[str, str]) -> None:
         """Raise `Forbidden` unless the query allows this request; a URL to GET also allows HEAD."""

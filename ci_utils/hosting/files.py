@@ -17,7 +17,6 @@ from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBas
 
 from ci_utils.api.authentication import TokenAuthentication
 from ci_utils.api.resources import error_response, principal_of_request
-from ci_utils.api.tokens import Scope
 from ci_utils.data_store.local import LocalDataStores
 from ci_utils.data_store.serving import FilePart, open_part, part_of, readable, writable
 from ci_utils.errors import CIError, InvalidRequest, NotFound
@@ -65,17 +64,20 @@ def data(request: HttpRequest, container: str, filename: str) -> HttpResponseBas
         store = writable(stores, container, filename, query)
         store.receive(filename, request, length=int(length), limit=MAX_UPLOAD_BYTES)  # type: ignore[arg-type]
         return HttpResponse(status=201)
-    store = readable(stores, container, filename, query, allowed=_sees_all(request))
+    store = readable(stores, container, filename, query, allowed=principal_of_request(request).sees_all)
     return _answer(open_part(store, filename, request.headers.get("Range", "")), filename)
 
 
 @_view("GET", "HEAD")
 def image(request: HttpRequest, image_id: str) -> HttpResponseBase:
-    """An image as one qcow2 file."""
+    """An image as one qcow2 file: public ones for anybody, others by signed URL."""
     store = ports.image_store()
     if not isinstance(store, LocalImageStore):
         raise NotFound("this engine keeps its images elsewhere")
-    if not store.get(image_id).public and not _sees_all(request):
+    query = request.GET.dict()
+    if "signature" in query:
+        ports.url_signer().check("GET", ports.IMAGES, f"{image_id}.qcow2", query)
+    elif not store.get(image_id).public and not principal_of_request(request).sees_all:
         raise NotFound(f"there is no image {image_id}")
     path = store.standalone_file(image_id)
     part = part_of(path.open("rb"), path.stat().st_size, request.headers.get("Range", ""))
@@ -85,7 +87,7 @@ def image(request: HttpRequest, image_id: str) -> HttpResponseBase:
 @_view("GET", "HEAD")
 def archive(request: HttpRequest, owner: str, name: str, filename: str) -> HttpResponseBase:
     """An apt archive, as apt reads it: the destination for anybody, the pool for operators."""
-    if name != ports.config().destination_archive and not _sees_all(request):
+    if name != ports.config().destination_archive and not principal_of_request(request).sees_all:
         raise NotFound(f"there is no archive ppa:{owner}/{name} here")
     root = (ports.config().data_dir / "archives" / owner / name).resolve()
     path = (root / filename).resolve()
@@ -96,11 +98,6 @@ def archive(request: HttpRequest, owner: str, name: str, filename: str) -> HttpR
 
 def _apt_type(path: Path) -> str:
     return "application/vnd.debian.binary-package" if path.suffix == ".deb" else "application/octet-stream"
-
-
-def _sees_all(request: HttpRequest) -> bool:
-    principal = principal_of_request(request)
-    return principal.has(Scope.OPERATE) or principal.has(Scope.SERVICE)
 
 
 def _answer(part: FilePart, filename: str) -> HttpResponseBase:

@@ -23,9 +23,15 @@ from ci_utils.clients.work import BranchSourceBuilderClient, ImageBuilderClient,
 from ci_utils.compute.port import Compute
 from ci_utils.config import Config
 from ci_utils.data_store.port import DataStores
+from ci_utils.data_store.signed_urls import SignedUrls
+from ci_utils.errors import CIError
 from ci_utils.image_store.port import ImageStore
 from ci_utils.sandbox.limits import Limits
 from ci_utils.work_queue.broker import Broker
+
+#: Stands for the images where a container of files does; none can have this name.
+IMAGES = "/images"
+READABLE_SECONDS = 3600
 
 T = TypeVar("T")
 _making = threading.RLock()
@@ -73,6 +79,24 @@ def data_stores() -> DataStores:
     from ci_utils.data_store.local import LocalDataStores  # noqa: PLC0415 -- only where it is used
 
     return LocalDataStores(config().data_dir / "data-store", config().url, config().secret_key.encode())
+
+
+def url_signer() -> SignedUrls:
+    """Makes and checks the URLs that carry their own permission."""
+    return SignedUrls(config().url, config().secret_key.encode())
+
+
+def readable_url(url: str) -> str:
+    """A URL that reads a private file or image of this engine for an hour; any other is left as it is."""
+    images = f"{config().url}/images/"
+    if url.startswith(images):
+        name = url.removeprefix(images)
+        return f"{url}?{url_signer().permission('GET', IMAGES, name, READABLE_SECONDS)}"
+    try:
+        store, filename = data_stores().locate(url)
+        return store.download_url(filename, READABLE_SECONDS)
+    except CIError:
+        return url
 
 
 @_once

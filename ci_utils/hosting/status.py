@@ -9,13 +9,13 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from ci_utils.api.resources import EngineMeta, EngineResource
+from ci_utils.api.resources import EngineMeta, EngineResource, numbers_of, principal_of_request
 from ci_utils.api.schema import fields
 from ci_utils.hosting import services
 
 
 class StatusResource(EngineResource):
-    """Status of all hosted services under `services`."""
+    """Status of all hosted services under `services`; what names tickets is for operators and services."""
 
     class Meta(EngineMeta):
         resource_name = "status"
@@ -24,5 +24,8 @@ class StatusResource(EngineResource):
         answers = {"get_list": {200: fields({"services": {"type": "object"}})}}
 
     def get_list(self, request: HttpRequest, **_: Any) -> HttpResponse:
-        response: HttpResponse = self.create_response(request, {"services": services.status()})
+        found = services.status()
+        if not principal_of_request(request).sees_all:
+            found = {name: numbers_of(status) for name, status in found.items()}
+        response: HttpResponse = self.create_response(request, {"services": found})
         return response

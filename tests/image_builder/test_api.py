@@ -61,7 +61,7 @@ def test_a_request_needs_a_token_that_allows_it(nobody, submitter):
 
 def test_the_status_counts_requests(service, nobody):
     service.post("build_image/", REQUEST)
-    answer = nobody.get("imagebuilder/status")
+    answer = service.get("imagebuilder/status")
     assert answer.status_code == 200
     assert answer.json()["requests"]["queued"] == 1
     assert answer.json()["running"] == []

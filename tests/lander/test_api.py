@@ -160,10 +160,10 @@ def test_a_list_takes_the_same_number_of_queries_however_long_it_is(
             assert len(nobody.get("job/").json()["objects"]) == length
 
 
-def test_the_status_names_the_running_job_and_its_stage(nobody, job):
+def test_the_status_names_the_running_job_and_its_stage(operator, job):
     jobs.begin(TRIGGER)
     jobs.start_child(jobs.child_of(job, "image"), {})
-    status = nobody.get("status/").json()["services"]["lander"]
+    status = operator.get("status/").json()["services"]["lander"]
     assert status["requests"]["queued"] == 1
     (running,) = status["jobs"]
     assert (running["id"], running["ticket_id"], running["stage"]) == (job.pk, 12, "image")

@@ -44,10 +44,11 @@ def test_without_a_free_archive_the_answer_is_404_and_says_why(populated, servic
     assert answer.json() == {"error": "there is no free archive now; one becomes free when a ticket ends"}
 
 
-def test_archives_can_be_found_by_state_and_by_ticket(populated, nobody):
+def test_archives_can_be_found_by_state_and_by_ticket(populated, service, nobody):
     pool.reserve(ticket_id=5)
     for query, found in (({"state": "free"}, 1), ({"ticket_id": 5}, 1), ({"ticket_id": 6}, 0)):
-        assert len(nobody.get("ppa/", **query).json()["objects"]) == found
+        assert len(service.get("ppa/", **query).json()["objects"]) == found
+    assert nobody.get("ppa/", ticket_id=5).status_code == 401
 
 
 @pytest.mark.parametrize(

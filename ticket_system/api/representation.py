@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ci_utils.api.schema import ID, LINE, OPTIONAL_TIME, PACKAGE, TEXT, TIME, fields, list_of
-from ci_utils.data_store.port import DataStores
-from ci_utils.errors import CIError
+from ci_utils.hosting import ports
 from ticket_system.models import (
     Status,
     SubTicket,
@@ -75,14 +74,14 @@ def sources(ticket: Ticket) -> list[dict[str, Any]]:
     ]
 
 
-def subtickets(ticket: Ticket, stores: DataStores) -> list[dict[str, Any]]:
+def subtickets(ticket: Ticket) -> list[dict[str, Any]]:
     """The subtickets of a ticket fetched `with_everything`."""
-    return [_subticket(subticket, ticket, stores) for subticket in ticket.subtickets.all()]
+    return [_subticket(subticket, ticket) for subticket in ticket.subtickets.all()]
 
 
-def artifacts(ticket: Ticket, stores: DataStores) -> list[dict[str, Any]]:
+def artifacts(ticket: Ticket) -> list[dict[str, Any]]:
     """The ticket's own artifacts."""
-    return [_artifact(artifact, ticket, stores) for artifact in ticket.artifacts.all()]
+    return [_artifact(artifact, ticket) for artifact in ticket.artifacts.all()]
 
 
 def history(ticket: Ticket) -> list[dict[str, Any]]:
@@ -90,7 +89,7 @@ def history(ticket: Ticket) -> list[dict[str, Any]]:
     return [_transition(transition) for transition in ticket.history.all()]
 
 
-def _subticket(subticket: SubTicket, ticket: Ticket, stores: DataStores) -> dict[str, Any]:
+def _subticket(subticket: SubTicket, ticket: Ticket) -> dict[str, Any]:
     upload = subticket.source_package_upload
     return {
         "id": subticket.pk,
@@ -110,30 +109,19 @@ def _subticket(subticket: SubTicket, ticket: Ticket, stores: DataStores) -> dict
             "sourcepackage": upload.sourcepackage.name,
             "version": upload.version,
         },
-        "artifacts": [_artifact(artifact, ticket, stores) for artifact in subticket.artifacts.all()],
+        "artifacts": [_artifact(artifact, ticket) for artifact in subticket.artifacts.all()],
     }
 
 
-def _artifact(
-    artifact: TicketArtifact | SubTicketArtifact, ticket: Ticket, stores: DataStores
-) -> dict[str, Any]:
+def _artifact(artifact: TicketArtifact | SubTicketArtifact, ticket: Ticket) -> dict[str, Any]:
     return {
         "id": artifact.pk,
         "name": artifact.name,
         "type": artifact.type,
         "reference": artifact.reference,
-        "url": _readable(artifact.reference, stores) if ticket.private else artifact.reference,
+        "url": ports.readable_url(artifact.reference) if ticket.private else artifact.reference,
         "created_at": artifact.created_at,
     }
-
-
-def _readable(reference: str, stores: DataStores) -> str:
-    """A URL that reads a private file for an hour; whoever sees it may see the ticket."""
-    try:
-        store, filename = stores.locate(reference)
-        return store.download_url(filename)
-    except CIError:
-        return reference
 
 
 def _transition(transition: Transition) -> dict[str, Any]:

@@ -172,9 +172,8 @@ class FullTicketResource(TicketView):
         added_fields = {**representation.NAMES, **representation.EVERYTHING}
 
     def dehydrate(self, bundle: Any) -> Any:
-        stores = ports.data_stores()
         bundle.data["failed_step_name"] = representation.step_name(bundle.obj.failed_workflow_step)
-        bundle.data["subtickets"] = representation.subtickets(bundle.obj, stores)
-        bundle.data["artifacts"] = representation.artifacts(bundle.obj, stores)
+        bundle.data["subtickets"] = representation.subtickets(bundle.obj)
+        bundle.data["artifacts"] = representation.artifacts(bundle.obj)
         bundle.data["history"] = representation.history(bundle.obj)
         return super().dehydrate(bundle)

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
 from ci_utils.api.tokens import Principal
-from ticket_system.models.visibility import sees_all, visible_to
+from ticket_system.models.visibility import visible_to
 
 
 class SourcePackageQuerySet(models.QuerySet["SourcePackage"]):
@@ -14,7 +14,7 @@ class SourcePackageQuerySet(models.QuerySet["SourcePackage"]):
 
     def visible_to(self, principal: Principal) -> SourcePackageQuerySet:
         """All but those that are known from hidden uploads only."""
-        if sees_all(principal):
+        if principal.sees_all:
             return self.all()
         uploads = SourcePackageUpload.objects.filter(sourcepackage=OuterRef("pk"))
         binaries = BinaryPackage.objects.filter(sourcepackage=OuterRef("pk"))
@@ -26,7 +26,7 @@ class SourcePackageUploadQuerySet(models.QuerySet["SourcePackageUpload"]):
 
     def visible_to(self, principal: Principal) -> SourcePackageUploadQuerySet:
         """Those of visible tickets, and the principal's own that are of no ticket yet."""
-        if sees_all(principal):
+        if principal.sees_all:
             return self.all()
         own = Q(subticket__isnull=True, submitter=principal.name)
         return self.filter(visible_to(principal, "subticket__ticket__") | own)

@@ -7,17 +7,12 @@ from __future__ import annotations
 
 from django.db.models import Q
 
-from ci_utils.api.tokens import Principal, Scope
-
-
-def sees_all(principal: Principal) -> bool:
-    """Whether nothing is hidden from this principal."""
-    return principal.has(Scope.OPERATE) or principal.has(Scope.SERVICE)
+from ci_utils.api.tokens import Principal
 
 
 def visible_to(principal: Principal, ticket: str = "") -> Q:
     """The condition under which `principal` may see a ticket; `ticket` is the lookup path to it."""
-    if sees_all(principal):
+    if principal.sees_all:
         return Q()
     public = Q(**{f"{ticket}private": False})
     return public | Q(**{f"{ticket}submitter": principal.name}) if principal.known else public
