@@ -181,12 +181,16 @@ def installed_packages(status: str) -> list[Deb822]:
     Programs that ran in an image can have written it: `StageFailed` unless
     each has a name, a version and an architecture that can be told from others.
     """
-    installed = [s for s in _stanzas(status) if s.get("Status", "").endswith(" installed")]
+    damaged = StageFailed("the image's list of installed packages is damaged (/var/lib/dpkg/status)")
+    try:
+        installed = [s for s in _stanzas(status) if s.get("Status", "").endswith(" installed")]
+    except ValueError:
+        raise damaged from None
     for stanza in installed:
         if not all(
             _WORD.fullmatch(stanza.get(field, "")) for field in ("Package", "Version", "Architecture")
         ):
-            raise StageFailed("the image's list of installed packages is damaged (/var/lib/dpkg/status)")
+            raise damaged
     return installed
 
 
