@@ -24,8 +24,12 @@ from ci_utils.hosting import ports
 from ci_utils.image_store.local import LocalImageStore
 
 MAX_UPLOAD_BYTES = 16 << 30
-#: What apt reads of an archive; nothing else in its directory is served.
-ARCHIVE_FILE = re.compile(r"(dists|pool)/[A-Za-z0-9._+~/:-]+|key\.(asc|gpg)")
+#: What apt reads of an archive; nothing else in its directory is served, and no name that begins with a dot.
+ARCHIVE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,200}", re.ASCII)
+ARCHIVE_FILE = re.compile(
+    r"(dists|pool)(/[A-Za-z0-9][A-Za-z0-9._+~:-]{0,250}){1,12}|key\.(asc|gpg)", re.ASCII
+)
+UPLOAD_LENGTH = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 View = Callable[..., HttpResponseBase]
 
@@ -59,7 +63,7 @@ def data(request: HttpRequest, container: str, filename: str) -> HttpResponseBas
     query = request.GET.dict()
     if request.method == "PUT":
         length = request.headers.get("Content-Length", "")
-        if not length.isdigit():
+        if not UPLOAD_LENGTH.fullmatch(length):
             raise InvalidRequest("the upload must say its Content-Length")
         store = writable(stores, container, filename, query)
         store.receive(filename, request, length=int(length), limit=MAX_UPLOAD_BYTES)  # type: ignore[arg-type]
@@ -89,9 +93,14 @@ def archive(request: HttpRequest, owner: str, name: str, filename: str) -> HttpR
     """An apt archive, as apt reads it: the destination for anybody, the pool for operators."""
     if name != ports.config().destination_archive and not principal_of_request(request).sees_all:
         raise NotFound(f"there is no archive ppa:{owner}/{name} here")
+    sound = (
+        ARCHIVE_NAME.fullmatch(owner) and ARCHIVE_NAME.fullmatch(name) and ARCHIVE_FILE.fullmatch(filename)
+    )
+    if not sound:
+        raise NotFound(f"there is no file {filename[:200]!r} in ppa:{owner[:80]}/{name[:80]}")
     root = (ports.config().data_dir / "archives" / owner / name).resolve()
     path = (root / filename).resolve()
-    if not ARCHIVE_FILE.fullmatch(filename) or not path.is_relative_to(root) or not path.is_file():
+    if not path.is_relative_to(root) or not path.is_file():
         raise NotFound(f"there is no file {filename} in ppa:{owner}/{name}")
     return FileResponse(path.open("rb"), content_type=_apt_type(path))
 

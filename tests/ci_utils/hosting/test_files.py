@@ -142,3 +142,34 @@ def test_nothing_outside_an_archive_is_served(http, name):
 
     assert response.status_code == 404
     assert "no file" in response.json()["error"] or "not found" in response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "local/archive/pool/%00",
+        f"local/archive/pool/{'a' * 300}",
+        f"local/archive/pool{'/a' * 3000}",
+        "local/archive/dists/../../../db.sqlite3",
+        "../archive/dists/a",
+    ],
+)
+def test_no_address_of_an_archive_is_an_error_of_the_engine(http, path):
+    assert http.get(f"/archives/{path}").status_code == 404
+
+
+def test_the_keys_of_the_archives_are_served_to_nobody(service):
+    archives = ports.config().data_dir / "archives" / ".state" / "gnupg"
+    archives.mkdir(parents=True, exist_ok=True)
+    secret = archives / "secret.key"
+    secret.write_text("secret")
+    answer = service._client.get("/archives/.state/gnupg/dists/../secret.key")
+    secret.unlink()
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("length", ["²", "9" * 5000, "-1", ""])
+def test_an_upload_of_no_sound_length_is_refused(http, public_store, length):
+    url = path_of(public_store.upload_url("a.log"))
+    answer = http.generic("PUT", url, b"x", CONTENT_LENGTH=length)
+    assert answer.status_code == 400
