@@ -98,3 +98,11 @@ def test_the_blocks_take_what_the_field_uses_and_nothing_else(
 def test_no_body_raises_anything_but_a_refusal(body: bytes) -> None:
     with pytest.raises(InvalidRequest):
         schema.read_json(request_with(body), TICKET)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("item", [b"1", b"{}", b'"aa"'])
+def test_a_list_that_is_too_long_is_refused_without_looking_at_all_of_it(item):
+    count = schema.MAX_BODY_BYTES // (len(item) + 1) - 1
+    with pytest.raises(InvalidRequest):
+        schema.parse_json(b"[" + (item + b",") * count + item + b"]", schema.list_of(schema.PACKAGE))
