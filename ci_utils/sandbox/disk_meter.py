@@ -20,6 +20,8 @@ LEAST_SECONDS = 0.5
 #: What a full file system may have left: a program that found no space may have tidied up a little.
 FULL_PART = 64
 MAX_FILES = 2_000_000
+#: What a file takes at least, whatever is in it.
+BYTES_PER_FILE = 1024
 
 
 class DiskMeter:
@@ -27,6 +29,7 @@ class DiskMeter:
 
     def __init__(self, limits: LimitsPlan, trees: Sequence[str], in_memory: str | None) -> None:
         self._limits = limits
+        self._most_files = min(MAX_FILES, limits.disk // BYTES_PER_FILE)
         self._trees = trees
         self._in_memory = in_memory
         self._walk_at = 0.0
@@ -45,13 +48,13 @@ class DiskMeter:
         size = files = 0
         for tree in self._trees:
             waiting = [tree]
-            while waiting and size < self._limits.disk and files <= MAX_FILES:
+            while waiting and size < self._limits.disk and files <= self._most_files:
                 found_size, found_files, folders = _measure(waiting.pop())
                 size, files = size + found_size, files + found_files
                 waiting += folders
         ended = time.monotonic()
         self._walk_at = ended + max(LEAST_SECONDS, REST_FACTOR * (ended - started))
-        return size >= self._limits.disk or files > MAX_FILES
+        return size >= self._limits.disk or files > self._most_files
 
 
 def _measure(folder: str) -> tuple[int, int, list[str]]:

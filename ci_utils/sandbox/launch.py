@@ -37,6 +37,8 @@ SETUP_FAILED = 125
 NOT_FOUND = 127
 WATCH_SECONDS = 0.5
 MEASURE_SECONDS = 0.2
+#: A file with holes is not measured as what it seems; a real one is seen before it is this large.
+FILE_FACTOR = 4
 #: So that who counts them sees more than the limit.
 SPARE_PROCESSES = 16
 
@@ -131,7 +133,7 @@ def _init(plan: Plan, host: root_tree.HostPaths, channel: socket.socket, group: 
     while True:
         pid, status = os.waitpid(-1, os.WNOHANG if meter else 0)
         ended = pid == program
-        if meter and meter.full(now=ended and status != 0):
+        if meter and meter.full(now=ended):
             _report_limit(channel, DISK)
             return SETUP_FAILED
         if ended:
@@ -183,7 +185,7 @@ def _limit_each_process(limits: LimitsPlan, group: ControlGroup, *, files: bool)
     """What the kernel limits by process or user; next best where it has no limit for all together."""
     wanted = {resource.RLIMIT_CORE: 0}
     if files:
-        wanted[resource.RLIMIT_FSIZE] = limits.disk
+        wanted[resource.RLIMIT_FSIZE] = limits.disk * FILE_FACTOR
     if MEMORY not in group.directories:
         wanted[resource.RLIMIT_DATA] = limits.memory
     if PROCESSES not in group.directories:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ci_utils.sandbox.disk_meter import BYTES_PER_FILE
 from ci_utils.sandbox.plan import BindPlan, Plan
 from ci_utils.sandbox.system_calls import (
     MS_BIND,
@@ -37,8 +38,6 @@ DEVICE_LINKS = {
 #: Covered by a tmpfs that only this namespace sees; every Debian host has them.
 STAGE = "/tmp"  # noqa: S108 -- a mount point, not a place for files
 HOST_BINDS = "/mnt"
-#: A file in memory takes about this much even when it is empty.
-BYTES_PER_FILE = 1024
 
 
 class HostPaths:

@@ -81,13 +81,22 @@ def test_what_is_written_to_a_directory_as_root_is_counted(small_root: Path, run
         run(limited, "mkdir /new; i=0; while :; do i=$((i + 1)); cat /bin/* > /new/$i; done")
 
 
-def test_a_single_file_cannot_be_larger_than_the_limit(small_root: Path, run: Run, tmp_path: Path):
+def test_a_single_file_cannot_be_much_larger_than_the_limit(small_root: Path, run: Run, tmp_path: Path):
     results = writable_directory(tmp_path / "results")
     binds = [Bind(results, "/results", read_only=False)]
     limited = Sandbox(Overlay([small_root]), binds=binds, unprivileged=True, limits=LIMITS)
     with pytest.raises(StageFailed, match="it filled the 64 MiB of disk"):
         run(limited, "cat /dev/zero > /results/file")
-    assert (results / "file").stat().st_size == 64 * MIB
+    assert (results / "file").stat().st_size <= 4 * 64 * MIB
+
+
+def test_many_small_files_fill_the_disk_too(small_root: Path, run: Run, tmp_path: Path):
+    results = writable_directory(tmp_path / "results")
+    binds = [Bind(results, "/results", read_only=False)]
+    limited = Sandbox(Overlay([small_root]), binds=binds, unprivileged=True, limits=Limits(disk=MIB))
+    script = "i=0; while [ $i -lt 1100 ]; do i=$((i + 1)); : > /results/$i; done; sleep 20"
+    with pytest.raises(StageFailed, match="it filled the 1 MiB of disk"):
+        run(limited, script)
 
 
 def test_memory_behind_other_names_is_limited_too(small_root: Path, run: Run):
@@ -115,7 +124,13 @@ def test_modest_programs_run_without_a_word(small_root: Path, run: Run):
 def test_no_group_is_left(small_root: Path, run: Run):
     limited = Sandbox(Overlay([small_root]), unprivileged=True, limits=LIMITS)
     run(limited, "true")
-    assert not list(control_group.MOUNTS.rglob(f"{control_group.PREFIX}*"))
+    assert not abandoned_groups()
+
+
+def abandoned_groups() -> list[Path]:
+    """Control groups whose supervisor is gone; other engines' own are none of ours."""
+    groups = control_group.MOUNTS.rglob(f"{control_group.PREFIX}*")
+    return [group for group in groups if not Path("/proc", group.name.rpartition("-")[2]).exists()]
 
 
 @pytest.mark.parametrize("greed", ["memory", "processes", "disk"])

@@ -1,0 +1,72 @@
+"""Packages that take all they can get: the build fails with the reason, and the next one is built."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from ci_utils.archive.port import BuildState
+from tests.ci_utils.sandbox.test_limits import abandoned_groups
+from tests.end_to_end.engine import until
+from tests.isolation.bombs import Bomb, huge_file, many_files, ways_out
+from tests.isolation.conftest import Builder
+from tests.source_packages import SourcePackage
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(builder: Builder):
+    """No file of a build, no mount, no group."""
+    mounts = Path("/proc/self/mountinfo").read_text()
+    yield
+    until(lambda: not list(builder.root.rglob("builds/*/work")))  # goes after its record
+    assert Path("/proc/self/mountinfo").read_text() == mounts
+    assert not abandoned_groups()
+
+
+@pytest.mark.parametrize(
+    ("name", "build", "reason"),
+    [
+        ("forks", "perl -e 'fork while 1'", "it started more than 300 processes"),
+        ("eats", "perl -e 'push @k, \"x\" x 10_000_000 while 1'", "it used more than 1 GiB of memory"),
+        ("fills", "dd if=/dev/zero of=file bs=1M", "it filled the 64 MiB of disk that it may use"),
+        ("fillsresults", "dd if=/dev/zero of=/run/results/x bs=1M", "it filled the 64 MiB of disk"),
+    ],
+)
+def test_a_greedy_build_fails_with_the_reason(
+    builder: Builder, name: str, build: str, reason: str, tmp_path: Path
+):
+    ended, log = builder.build(SourcePackage(name, build=build), tmp_path)
+    assert ended.state is BuildState.FAILED
+    assert ended.reason.startswith(f"{name} 1.0 failed to build: {reason}")
+    assert ended.reason in log
+
+
+@pytest.mark.parametrize(("name", "fill"), [("huge", huge_file), ("many", many_files)])
+def test_a_source_that_unpacks_to_too_much_fails_with_the_reason(
+    builder: Builder, name: str, fill, tmp_path: Path
+):
+    ended, _ = builder.build(Bomb(name, fill=fill), tmp_path)
+    assert ended.state is BuildState.FAILED
+    assert ended.reason == f"{name} 1.0 failed to build: it filled the 64 MiB of disk that it may use"
+
+
+def test_no_member_of_a_source_is_written_outside(builder: Builder, tmp_path: Path):
+    with tempfile.TemporaryDirectory(prefix="uci-victim-", dir="/var/tmp") as directory:
+        victim = Path(directory)
+        victim.chmod(0o777)
+        (victim / "kept").write_text("kept")
+        (victim / "kept").chmod(0o666)
+        for name, fill in ways_out(victim).items():
+            ended, log = builder.build(Bomb(name, fill=fill), tmp_path)
+            assert ended.state.ended, log
+            assert [path.name for path in victim.iterdir()] == ["kept"]
+            assert (victim / "kept").read_text() == "kept"
+
+
+def test_the_next_package_is_built(builder: Builder, tmp_path: Path):
+    ended, log = builder.build(SourcePackage("modest"), tmp_path)
+    assert ended.state is BuildState.BUILT, log
