@@ -1,6 +1,7 @@
 # `make help` lists the targets. Each does its own set-up.
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
+PACKAGES := ci_utils cli ticket_system lander ppa_assigner branch_source_builder image_builder test_runner demo
 QUICK := not slow and not system and not server
 
 .PHONY: help
@@ -39,6 +40,12 @@ faults: setup  ## Every fault, with the long sweeps that `make all-tests` leaves
 fuzz-api: setup  ## Ask the API for an hour or so whether any answer is not as described
 	API_EXAMPLES=$${API_EXAMPLES:-1000} $(PYTHON) -m pytest tests/api/test_fuzz.py
 
+.PHONY: audit
+audit:  ## Known holes of the pinned dependencies (asks the registry), and bandit
+	@test -x .audit/bin/bandit || { python3 -m venv .audit && .audit/bin/pip install --quiet pip-audit bandit; }
+	.audit/bin/bandit --quiet --recursive --severity-level medium --configfile pyproject.toml $(PACKAGES)
+	.audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
+
 .PHONY: docs
 docs: setup  ## Build the documentation into docs/_build
 	$(PYTHON) -m sphinx -q -W --keep-going -b html docs docs/_build/html
@@ -58,4 +65,4 @@ fresh:  ## Prove bin/demo and bin/test on a minimal Debian root
 
 .PHONY: clean
 clean:  ## Remove what builds and checks leave behind
-	rm -rf build docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	rm -rf build docs/_build .audit .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -19,6 +20,7 @@ from ci_utils.api.schema import (
     list_of,
 )
 from ci_utils.api.work import WorkMeta, WorkResource
+from ci_utils.hosting import ports
 from image_builder.domain.status import status
 
 BASE_IMAGE = fields(
@@ -50,6 +52,11 @@ class BuildImageResource(WorkResource):
                 "private": {"type": "boolean"},
             },
         )
+
+    def check(self, data: Mapping[str, Any]) -> None:
+        for base in data["base_image"]["url_list"]:
+            if "/" in base:  # no name, then
+                ports.data_stores().locate(base)
 
 
 class ImageBuilderResource(EngineResource):
