@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ci_utils.apt.mirror import architecture
-from ci_utils.errors import StageFailed, ToolMissing
+from ci_utils.errors import StageFailed, TimedOut, ToolMissing
 from ci_utils.sandbox.sandbox import Bind
 from test_runner.domain.dep8 import DeclaredTests, read_tests, uses_autodep8
 from test_runner.domain.workshop import WORK, Workshop
@@ -18,6 +18,7 @@ from test_runner.domain.workshop import WORK, Workshop
 SOURCE = "/run/source"
 TREE = f"{WORK}/tree"
 MAX_CONTROL_BYTES = 1 << 20
+READING_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def unpack(
         raise StageFailed(f"the source package {name} cannot be unpacked to run its tests; see the log")
     try:
         tests = _declared_tests(workshop)
-    except StageFailed as error:
+    except (StageFailed, TimedOut) as error:
         raise StageFailed(f"{name}: {error.message}") from None
     if not tests.build_needed:
         # autopkgtest takes such a tree as built, and spares the machine dpkg-dev and another unpacking.
@@ -75,7 +76,7 @@ def _text(workshop: Workshop, path: str) -> str:
 
 def _output(workshop: Workshop, argv: list[str]) -> str:
     with tempfile.TemporaryFile() as output:
-        if workshop.output(argv, output, cwd=TREE):
+        if workshop.output(argv, output, cwd=TREE, timeout=READING_SECONDS):
             return ""
         output.seek(0)
         return output.read(MAX_CONTROL_BYTES).decode(errors="replace")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from ci_utils.commands import wait_for
 from ci_utils.errors import StageFailed
 from ci_utils.sandbox.limits import DEFAULT_LIMITS, LimitExceeded, Limits
 from ci_utils.sandbox.sandbox import Bind, Directory, Sandbox
@@ -75,8 +76,13 @@ class Workshop:
         except LimitExceeded as error:
             raise StageFailed(f"{argv[0]} was stopped: {error.message}") from None
 
-    def output(self, argv: Sequence[str], target: BinaryIO, *, cwd: str = WORK) -> int:
-        """Run a short program with its standard output going to `target`; return its exit status."""
+    def output(
+        self, argv: Sequence[str], target: BinaryIO, *, cwd: str = WORK, timeout: float = COMMAND_SECONDS
+    ) -> int:
+        """Run a short program with its standard output going to `target`; return its exit status.
+
+        Raises `TimedOut`: what it reads can be a pipe that nobody writes to.
+        """
         with self._sandbox(()).popen(
             argv,
             env=self._environment(),
@@ -84,7 +90,8 @@ class Workshop:
             stdout=target,
             stderr=subprocess.DEVNULL,
         ) as process:
-            return process.wait(COMMAND_SECONDS)
+            wait_for(process, timeout=timeout, name=argv[0])
+        return process.returncode
 
     def _sandbox(self, binds: Sequence[Bind]) -> Sandbox:
         vendor = [Bind(VENDOR, str(VENDOR))] if VENDOR.is_dir() else []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ci_utils.errors import StageFailed
+from ci_utils.errors import StageFailed, TimedOut
 from ci_utils.sandbox.limits import Limits
 from ci_utils.sandbox.trees import remove_tree
 from test_runner.domain.workshop import Workshop, open_hostile
@@ -69,3 +69,8 @@ def test_only_plain_files_are_opened(tmp_path):
     for name in ("link", "pipe", "folder", "../plain", "gone"):
         with pytest.raises(OSError):  # noqa: PT011 -- any of its kinds
             open_hostile(tmp_path, name)
+
+
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for_long(shop, tmp_path):
+    with (tmp_path / "output").open("wb") as output, pytest.raises(TimedOut, match="sh did not end"):
+        shop.output(["sh", "-c", "mkfifo pipe && exec head -- pipe"], output, timeout=2)
