@@ -38,6 +38,7 @@ def locked(database: Path) -> Iterator[None]:
             connection.execute("ROLLBACK")
 
 
+@pytest.mark.sweep
 def test_a_locked_database_is_a_clear_answer_and_a_pause(engine, submit):
     ticket = submit(
         SourcePackage("steady", "1.0", build="sleep 3", depends="no-such-package"), "-a", "steady"

@@ -228,6 +228,7 @@ def killed_in(engine: Engine, ticket: int, stage: str, seconds: float) -> None:
 SULKY = {"postinst": "#!/bin/sh\nsleep 2\nexit 1\n"}
 
 
+@pytest.mark.sweep
 def test_killed_in_the_middle_of_building_and_imaging(engine, submit):
     ticket = submit(SourcePackage("sulky", "1.0", build="sleep 4", maintscripts=SULKY), "-a", "sulky")
 

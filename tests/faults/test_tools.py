@@ -48,6 +48,7 @@ def landed(engine: Engine, ticket: int) -> dict[str, Any]:
     return engine.wait_for_end(ticket, 120)
 
 
+@pytest.mark.sweep
 def test_a_ticket_fails_by_what_is_missing_or_hangs_and_the_next_one_runs(engine, submit, tools):
     with without(tools, "apt-cache"), without(tools, "apt-get"):
         ended = landed(engine, submit(SourcePackage("first", "1.0")))
