@@ -45,6 +45,7 @@ def test_a_greedy_build_fails_with_the_reason(
     assert ended.reason in log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "fill"), [("huge", huge_file), ("many", many_files)])
 def test_a_source_that_unpacks_to_too_much_fails_with_the_reason(
     builder: Builder, name: str, fill, tmp_path: Path
@@ -54,6 +55,7 @@ def test_a_source_that_unpacks_to_too_much_fails_with_the_reason(
     assert ended.reason == f"{name} 1.0 failed to build: it filled the 64 MiB of disk that it may use"
 
 
+@pytest.mark.slow
 def test_no_member_of_a_source_is_written_outside(builder: Builder, tmp_path: Path):
     with tempfile.TemporaryDirectory(prefix="uci-victim-", dir="/var/tmp") as directory:
         victim = Path(directory)

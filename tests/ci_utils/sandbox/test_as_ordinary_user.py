@@ -20,6 +20,7 @@ USER = 65534
 PROGRAM = """
 import sys
 from pathlib import Path
+from ci_utils.sandbox.limits import Limits
 from ci_utils.sandbox.sandbox import Bind, Overlay, Sandbox
 from ci_utils.sandbox.trees import remove_tree, writable_directory
 
@@ -31,7 +32,7 @@ Sandbox(Overlay([home / "root"], upper=upper)).run(
     ["sh", "-c", "id -u; echo layer > /made; mkdir /closed; chmod 000 /closed"], log=out, timeout=60)
 Sandbox(
     Overlay([upper / "upper", home / "root"]), binds=[Bind(results, "/results", read_only=False)],
-    unprivileged=True,
+    unprivileged=True, limits=Limits(),
 ).run(["sh", "-c", "id -u; cat /made; grep CapEff /proc/self/status; touch /results/x; ls /root"],
       log=out, timeout=60)
 print((results / "x").stat().st_uid != user, flush=True)
