@@ -54,13 +54,13 @@ def _soak() -> list[Figure]:
     note = f"{memory[0]:.0f} MiB after 20, {memory[len(memory) // 2]:.0f} half way"
     return [
         Figure(
-            f"memory after {landed:,} tickets whose steps do nothing",
+            f"memory after {landed:,} no-op tickets",
             memory[-1],
             "MiB",
             "does not grow",
             note,
         ),
-        Figure("such tickets landed", rate, "/s"),
+        Figure("no-op tickets landed", rate, "/s"),
         Figure(f"ready to serve after {landed:,} tickets", restarted, "s", "< 3 s"),
     ]
 
