@@ -115,8 +115,15 @@ def test_a_ticket_in_work_ends_when_the_lander_reports_it(submission, lander, se
     end = {"current_workflow_step": "999", "status": "998", "message": "cancelled"}
     assert service.patch(f"updateticketstatus/{ticket_id}/", end).status_code == 200
     again = submission.client.post(f"ticket/{ticket_id}/cancel/", {})
-    assert again.status_code == 409
-    assert "nothing to cancel" in again.json()["error"]
+    assert again.status_code == 200
+    assert again.json()["status_name"] == "Cancelled"
+
+
+def test_a_cancellation_that_comes_again_is_answered_as_the_first(submission, lander):
+    ticket_id = submission.queued()
+    first, again = (submission.client.post(f"ticket/{ticket_id}/cancel/", {}) for _ in range(2))
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert [t.status for t in Ticket.objects.get().history.all()] == ["000", "000", "998"]
 
 
 def test_a_ticket_that_is_published_already_cannot_be_cancelled(submission, lander, service):

@@ -81,7 +81,7 @@ def fail(*, ticket_id: int, message: str) -> None:
 
 
 def cancel_ticket(*, ticket_id: int, by: Principal, lander: LanderClient) -> Ticket:
-    """Stop a ticket; `Conflict` if it has ended or the lander says that it is too late.
+    """Stop a ticket; `Conflict` if it has ended otherwise or the lander says that it is too late.
 
     One that is new or waits in the queue ends at once; one in work ends when
     the lander reports it.
@@ -89,6 +89,8 @@ def cancel_ticket(*, ticket_id: int, by: Principal, lander: LanderClient) -> Tic
     with transaction.atomic():
         ticket = locked_ticket(ticket_id, by=by)
         require_change(ticket, by=by)
+        if ticket.status == Status.CANCELLED:
+            return ticket
         if ticket.step.final:
             raise Conflict(f"{ticket} has ended ({ticket.step.label}) already; there is nothing to cancel")
         ticket.cancel_requested_at = ticket.cancel_requested_at or timezone.now()
