@@ -24,6 +24,7 @@ from ci_utils.apt.resolver import LOCAL, Resolver, Unsatisfiable, source_stanza
 from ci_utils.commands import run
 from ci_utils.compute.port import AptArchive
 from ci_utils.errors import StageFailed, ToolFailed, Unavailable
+from ci_utils.source_package.control import LONG_SPACE
 
 #: apt's sentences about what is wrong, the more telling ones first.
 COMPLAINTS = (
@@ -208,4 +209,5 @@ def _package(deb: Path) -> ImagePackage:
 
 
 def _stanzas(text: str) -> list[Deb822]:
-    return list(Deb822.iter_paragraphs(text.splitlines(keepends=True), use_apt_pkg=False))
+    lines = LONG_SPACE.sub(" ", text).splitlines(keepends=True)
+    return list(Deb822.iter_paragraphs(lines, use_apt_pkg=False))

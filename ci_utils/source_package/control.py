@@ -19,6 +19,8 @@ MAX_FILES = 1000
 
 _FIELD = re.compile(r"([A-Za-z][A-Za-z0-9-]*):[ \t]*(.*)", re.ASCII)
 _FORBIDDEN = re.compile(r"[^\t\n\x20-\x7e\u00a0-\U0010ffff]")
+#: A run of white space that python-debian's expressions take quadratic time for.
+LONG_SPACE = re.compile(r"[^\S\n]{100,}")
 _WORD = re.compile(r"[^ \t]+")
 _DIGITS = re.compile(r"[0-9]{1,15}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -114,6 +116,8 @@ def _decode(content: bytes, filename: str) -> str:
         raise UploadRejected(f"{filename} is not a text in UTF-8") from None
     if _FORBIDDEN.search(text):
         raise UploadRejected(f"{filename} has control characters in it")
+    if LONG_SPACE.search(text):
+        raise UploadRejected(f"{filename} has a hundred spaces in a row")
     return text
 
 

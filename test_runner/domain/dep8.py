@@ -15,6 +15,7 @@ from debian.deb822 import Deb822, PkgRelation
 from debian.debian_support import DpkgArchTable
 
 from ci_utils.errors import StageFailed
+from ci_utils.source_package.control import LONG_SPACE
 from ci_utils.source_package.names import valid_package_name
 
 #: What autopkgtest installs by itself to build a source whose tests need the built tree.
@@ -173,7 +174,7 @@ def _words(value: str) -> list[str]:
 def _stanzas(text: str) -> Iterator[Mapping[str, str]]:
     """Stanzas of a control file without comments, which autopkgtest allows anywhere in a line."""
     lines = []
-    for line in text.splitlines():
+    for line in LONG_SPACE.sub(" ", text).splitlines():
         content = line.partition("#")[0]
         if content.strip() or not line.strip():
             lines.append(f"{content}\n")

@@ -35,3 +35,9 @@ def test_a_list_of_files_with_other_columns_is_refused(line):
     digest, md5 = "0" * 64, "0" * 32
     with pytest.raises(UploadRejected, match="no valid entry for"):
         indexed(Files=f"\n {line.format(md5=md5)}", Checksums_Sha256=f"\n {digest} 5 hello_1.orig.tar.gz")
+
+
+@pytest.mark.timeout(30)
+def test_a_hundred_spaces_in_a_row_are_refused():
+    with pytest.raises(UploadRejected, match="spaces in a row"):
+        indexed(X=f"a{' ' * (1 << 19)}b")
