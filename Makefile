@@ -46,6 +46,10 @@ audit:  ## Known holes of the pinned dependencies (asks the registry), and bandi
 	.audit/bin/bandit --quiet --recursive --severity-level medium --configfile pyproject.toml $(PACKAGES)
 	.audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
 
+.PHONY: fuzz
+fuzz: setup  ## 100,000 hostile inputs; by atheris too where the extra `fuzz` is installed
+	$(PYTHON) -m tests.fuzz
+
 .PHONY: docs
 docs: setup  ## Build the documentation into docs/_build
 	$(PYTHON) -m sphinx -q -W --keep-going -b html docs docs/_build/html

@@ -34,6 +34,7 @@ setup(
             "schemathesis",
         ],
         "check": ["django-stubs", "import-linter", "mypy", "ruff", "types-jsonschema", "types-requests"],
+        "fuzz": ["atheris>=3"],
         "docs": ["furo", "myst-parser", "sphinx"],
     },
     entry_points={
