@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
+import shutil
 import tempfile
 from contextlib import suppress
 from functools import cache
@@ -28,8 +30,9 @@ controls = spoiled(_more)
 
 @cache
 def _deb() -> Path:
-    deb = Path(tempfile.gettempdir()) / "uci-fuzz" / "hello_1.0_all.deb"
-    deb.parent.mkdir(exist_ok=True)
+    directory = tempfile.mkdtemp(prefix="uci-fuzz-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    deb = Path(directory) / "hello_1.0_all.deb"
     deb.write_bytes(b"deb")
     return deb
 
