@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
 from django.test import RequestFactory
 
 from ci_utils.hosting.middleware import NoBodyForHead
+
+#: The end of an answer looks at the database's connection.
+pytestmark = pytest.mark.django_db
 
 
 def answer(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
