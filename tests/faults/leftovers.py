@@ -75,6 +75,14 @@ def mounts(engine: Engine) -> list[str]:
     return [line for line in lines if str(engine.data_dir) in line]
 
 
+def control_groups() -> list[str]:
+    """Groups of sandboxes that nobody is in."""
+    groups = Path("/sys/fs/cgroup").rglob("uci-sandbox-*")
+    with contextlib.suppress(FileNotFoundError):  # others come and go
+        return [str(group) for group in groups if not (group / "cgroup.procs").read_text()]
+    return []
+
+
 def files(engine: Engine) -> list[str]:
     """Temporary files of an engine that has no work, relative to its data directory."""
     found = [path for pattern in SCRATCH for path in engine.data_dir.glob(pattern)]
@@ -86,6 +94,6 @@ def nothing_left(engine: Engine, *, seconds: float = 15) -> None:
     """Fail unless processes and mounts of an engine that was killed go away by themselves."""
     deadline = time.monotonic() + seconds
     # gpg's agent serves the next engine on the same key, which ends it.
-    while left := [p for p in processes(engine) if "gpg-agent" not in p] + mounts(engine):
+    while left := [p for p in processes(engine) if "gpg-agent" not in p] + mounts(engine) + control_groups():
         assert time.monotonic() < deadline, f"the engine left: {left}"
         time.sleep(0.1)
