@@ -101,7 +101,10 @@ class _EngineBehaviour:
         request.META.pop("HTTP_X_HTTP_METHOD_OVERRIDE", None)
         try:
             _refuse_nul(request)
-            return super().dispatch(request_type, request, **kwargs)  # type: ignore[misc,no-any-return]
+            response: HttpResponse = super().dispatch(request_type, request, **kwargs)  # type: ignore[misc]
+            if response.status_code == 404 and not response.content:
+                raise NotFound(f"there is no {self._noun} {str(kwargs.get('pk', ''))[:20]}".rstrip())
+            return response
         except CIError as error:
             raise ImmediateHttpResponse(error_response(error)) from None
         except (OperationalError, InterfaceError) as error:
@@ -112,13 +115,19 @@ class _EngineBehaviour:
             unsorted = InvalidRequest("order_by: name a field of this resource")
             raise ImmediateHttpResponse(error_response(unsorted)) from None
         except (ObjectDoesNotExist, OverflowError):
-            missing = NotFound(f"there is no {self._meta.resource_name} here")
+            missing = NotFound(f"there is no {self._noun} here")
             raise ImmediateHttpResponse(error_response(missing)) from None
         except TastypieError as error:
             if isinstance(error, ImmediateHttpResponse):
                 raise
             message = str(error) or "the request is not valid"
             raise ImmediateHttpResponse(JsonResponse({"error": message}, status=400)) from None
+
+    @property
+    def _noun(self) -> str:
+        """What one object is called: several resources can show the same thing."""
+        model = getattr(self._meta.object_class, "_meta", None)
+        return str(model.verbose_name if model else self._meta.resource_name)
 
     def routes(self) -> list[Route]:
         """Everything that the resource answers, the special before the common."""

@@ -249,3 +249,9 @@ def test_titles_are_kept_as_they_are_written(submitter, nobody):
     title = "<script>alert('ä')</script> ☃"
     made_at = submitter.post("ticket/", TICKET | {"title": title})
     assert nobody.get(made_at["Location"].removeprefix("/api/v1/")).json()["title"] == title
+
+
+@pytest.mark.parametrize("resource", ["ticket", "fullticket"])
+def test_a_ticket_that_does_not_exist_is_named_as_what_it_is(nobody, resource):
+    answer = nobody.get(f"{resource}/99/")
+    assert (answer.status_code, answer.json()) == (404, {"error": "there is no ticket 99"})
