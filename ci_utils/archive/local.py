@@ -28,6 +28,7 @@ from ci_utils.archive.source_stanza import source_row
 from ci_utils.compute.port import AptArchive
 from ci_utils.errors import Conflict, InvalidRequest, NotFound, UploadRejected
 from ci_utils.sandbox.limits import DEFAULT_LIMITS, Limits
+from ci_utils.sandbox.trees import remove_tree
 from ci_utils.source_package.changes import SourceChanges, read_changes
 from ci_utils.source_package.control import MAX_BYTES, UploadFile
 from ci_utils.source_package.dsc import check_files, in_directory
@@ -186,7 +187,7 @@ class LocalArchives(Archives):
         remaining = {build.id for build in self._index.builds(archive)}
         for build in ended:
             if build.id not in remaining:
-                shutil.rmtree(self._builder.directory(build.id), ignore_errors=True)
+                remove_tree(self._builder.directory(build.id))
         self._farm.wake()
 
     def is_clean(self, archive: str) -> bool:
