@@ -7,6 +7,13 @@ from pathlib import Path
 import pytest
 
 
+def pytest_unconfigure() -> None:
+    """End what the ports of this process started, such as the agent of the archives' key."""
+    from ci_utils.hosting import ports
+
+    ports.close()
+
+
 @pytest.fixture(autouse=True)
 def _home_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the configuration of whoever runs it."""
