@@ -158,7 +158,7 @@ def rest_page() -> str:
 
 def resources() -> dict[str, Any]:
     """The API's own registry: resources by name."""
-    from ci_utils.hosting.urls import api
+    from ci_utils.hosting.rest import api
 
     return dict(api._registry)
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 
 from ci_utils.api.openapi import document, errors
+from ci_utils.hosting.rest import api
 
 PATH = "/api/v1/openapi.json"
 CONTENT = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
@@ -24,8 +25,6 @@ def description(request: HttpRequest) -> HttpResponse:
 @cache
 def described() -> dict[str, Any]:
     """The description; made once, as the code does not change while it runs."""
-    from ci_utils.hosting.urls import api  # noqa: PLC0415 -- urls imports the view above
-
     return document(api.resources, base="/api/v1", more=_other_paths())
 
 

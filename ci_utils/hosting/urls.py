@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from ci_utils.api.registry import EngineApi
-from ci_utils.hosting import files, openapi, services
-from ci_utils.hosting.status import StatusResource
-
-api = EngineApi(api_name="v1")
-api.register(StatusResource())
-for _service in services.hosted():
-    for _resource in services.room(_service, "urls").RESOURCES:
-        api.register(_resource)
+from ci_utils.hosting import files, openapi
+from ci_utils.hosting.rest import api
 
 urlpatterns = [
     path(openapi.PATH.removeprefix("/"), openapi.description),

@@ -81,7 +81,7 @@ def test_it_describes_every_route_and_method_that_is_answered_and_no_other(descr
 
 
 def test_what_an_operation_takes_is_what_requests_are_checked_against(description):
-    from ci_utils.hosting.urls import api
+    from ci_utils.hosting.rest import api
 
     schemas = description["components"]["schemas"]
     for name, resource in api.resources.items():

@@ -51,7 +51,7 @@ ODD_QUERIES = [
 
 def resources() -> dict[str, Any]:
     """All resources by name, but those that have an address of their own making instead of a list."""
-    from ci_utils.hosting.urls import api
+    from ci_utils.hosting.rest import api
 
     return {name: r for name, r in api._registry.items() if _has_a_list(r)}
 
