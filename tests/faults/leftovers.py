@@ -28,9 +28,15 @@ SCRATCH = (
 KEPT = {"tree.lock", "base.lock"}
 
 
+#: Processes of the test run that are older than the engine: servers and engines of other tests.
+_older: set[int] = set()
+
+
 @contextmanager
 def adopting_orphans() -> Iterator[None]:
     """Become the parent of every process whose parent dies, so that none can hide."""
+    _older.clear()
+    _older.update(pid for pid, _ in _children(os.getpid()))
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
@@ -42,26 +48,27 @@ def adopting_orphans() -> Iterator[None]:
 def processes(engine: Engine) -> list[str]:
     """Command lines of the processes that an ended engine, or its programs, left to the test."""
     own = engine.process.pid if engine.process else 0
-    return [command for command in _children(os.getpid(), but=own) if "uci-gpg-" not in command]
+    found = [command for pid, command in _children(os.getpid()) if pid != own and pid not in _older]
+    return [command for command in found if "uci-gpg-" not in command]
 
 
 def programs(engine: Engine) -> list[str]:
     """Command lines of what a living engine has started and not ended."""
     assert engine.process is not None
-    return list(_children(engine.process.pid))
+    return [command for _, command in _children(engine.process.pid)]
 
 
-def _children(parent: int, *, but: int = 0) -> Iterator[str]:
+def _children(parent: int) -> Iterator[tuple[int, str]]:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             state, its_parent = stat.read_text().rpartition(")")[2].split()[:2]
             pid = int(stat.parent.name)
-            if int(its_parent) != parent or pid == but:
+            if int(its_parent) != parent:
                 continue
             if state == "Z":
                 _reap(pid)
             else:
-                yield (stat.parent / "cmdline").read_text().replace("\0", " ").strip()
+                yield pid, (stat.parent / "cmdline").read_text().replace("\0", " ").strip()
 
 
 def _reap(pid: int) -> None:

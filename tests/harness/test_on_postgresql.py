@@ -27,6 +27,9 @@ def test_the_tests_that_use_the_database_pass_on_postgresql(postgresql: str) -> 
         "no:cacheprovider",
         "-p",
         "tests.harness.database_only",
+        # A thread's connection may outlive the last test; the whole server is thrown away after it.
+        "-W",
+        "ignore:Error when trying to teardown test databases:pytest.PytestWarning",
     ]
     run = subprocess.run(
         [*argv, "-m", "not slow and not system and not server"],

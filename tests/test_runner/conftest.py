@@ -23,7 +23,8 @@ from tests.cache import TEST_CACHE
 from tests.ci_utils.disk_image.cached_base import cached_base_image
 from tests.test_runner.containers import ContainerCompute
 
-PACK = "exec tar --create --one-file-system --directory=/ . 2>/dev/null"
+#: Compressed, because what a sandbox prints is limited.
+PACK = "exec tar --create --use-compress-program='gzip -1' --one-file-system --directory=/ . 2>/dev/null"
 UNPACK = "mkdir /mnt/tree/root && exec tar --extract --preserve-permissions --directory=/mnt/tree/root"
 
 
