@@ -50,7 +50,8 @@ DEBIAN_PACKAGES = {
 }
 
 
-def _never() -> bool:
+def never() -> bool:
+    """Whether to stop, for work that nobody can cancel: no."""
     return False
 
 
@@ -96,7 +97,7 @@ def run_logged(
     *,
     log: BinaryIO,
     timeout: float,
-    cancelled: Callable[[], bool] = _never,
+    cancelled: Callable[[], bool] = never,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> int:
@@ -119,7 +120,7 @@ def wait_for(
     process: subprocess.Popen[bytes],
     *,
     timeout: float,
-    cancelled: Callable[[], bool] = _never,
+    cancelled: Callable[[], bool] = never,
     name: str,
 ) -> None:
     """Wait for a program's end; raise `TimedOut` or `Cancelled` if that comes first."""

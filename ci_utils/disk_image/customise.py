@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from ci_utils.commands import never
 from ci_utils.disk_image import mounted, qcow2
 from ci_utils.disk_image.layout import root_partition
 from ci_utils.errors import ConfigurationError, InvalidRequest, NotFound, ToolFailed
@@ -28,10 +29,6 @@ MAX_READ_BYTES = 64 << 20
 READ_SECONDS = 300
 
 
-def _never() -> bool:
-    return False
-
-
 def customise(
     image: Path,
     argv: Sequence[str],
@@ -41,7 +38,7 @@ def customise(
     limits: Limits = DEFAULT_LIMITS,
     log: BinaryIO,
     timeout: float,
-    cancelled: Callable[[], bool] = _never,
+    cancelled: Callable[[], bool] = never,
 ) -> int:
     """Run a program in `image`, a qcow2 overlay that nothing else uses; return its exit status.
 
@@ -68,7 +65,7 @@ def read_file(image: Path, path: str) -> bytes:
     """
     with tempfile.TemporaryFile() as output:
         argv = ["head", "-c", str(MAX_READ_BYTES + 1), "--", path]
-        if _run(image, argv, [], {}, DEFAULT_LIMITS, output, READ_SECONDS, _never, read_only=True):
+        if _run(image, argv, [], {}, DEFAULT_LIMITS, output, READ_SECONDS, never, read_only=True):
             raise NotFound(f"the image has no file {path}")
         if output.seek(0, os.SEEK_END) > MAX_READ_BYTES:
             raise InvalidRequest(f"the file {path} of the image is larger than {MAX_READ_BYTES} bytes")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from ci_utils.commands import end_process_group, wait_for
+from ci_utils.commands import end_process_group, never, wait_for
 from ci_utils.errors import Cancelled, ToolFailed
 from ci_utils.sandbox.id_range import first_ids
 from ci_utils.sandbox.limits import LOG, MAX_LOG_BYTES, LimitExceeded, Limits
@@ -28,10 +28,6 @@ BASE_ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LC_ALL": "C.UTF-8",
 }
-
-
-def _never() -> bool:
-    return False
 
 
 @dataclass(frozen=True)
@@ -130,7 +126,7 @@ class Sandbox:
         *,
         log: BinaryIO,
         timeout: float,
-        cancelled: Callable[[], bool] = _never,
+        cancelled: Callable[[], bool] = never,
         env: Mapping[str, str] | None = None,
         cwd: str = "/",
     ) -> int:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ci_utils.apt.mirror import Mirror, architecture
+from ci_utils.commands import never
 from ci_utils.data_store.port import DataStores
 from ci_utils.disk_image import qcow2
 from ci_utils.disk_image.base import make_base_image
@@ -27,10 +28,6 @@ from ci_utils.image_store.port import Image, ImageStore
 KIND = "base"
 RETRY_SECONDS = 0.5
 COPY_BYTES = 1 << 20
-
-
-def _never() -> bool:
-    return False
 
 
 class BaseImages:
@@ -65,7 +62,7 @@ class BaseImages:
         log: BinaryIO,
         timeout: float,
         report: Callable[[str], None],
-        cancelled: Callable[[], bool] = _never,
+        cancelled: Callable[[], bool] = never,
     ) -> Image:
         """The base image for requests that name none; made from the mirror the first time."""
         return self.make(self.default_name, log=log, timeout=timeout, report=report, cancelled=cancelled)
@@ -77,7 +74,7 @@ class BaseImages:
         log: BinaryIO,
         timeout: float,
         report: Callable[[str], None],
-        cancelled: Callable[[], bool] = _never,
+        cancelled: Callable[[], bool] = never,
     ) -> Image:
         """Make a base image of the mirror's series unless there is one of this name.
 
@@ -99,7 +96,7 @@ class BaseImages:
         another. Raises what `import_cloud_image` raises.
         """
         sha256 = sha256.lower()
-        with self._locked(_never), self._half_made() as path:
+        with self._locked(never), self._half_made() as path:
             with contextlib.suppress(NotFound):
                 return _same(self.get(name), sha256)
             report(f"reading {source}")
@@ -111,7 +108,7 @@ class BaseImages:
         """The base image at a URL of the data store; read into the image store the first time."""
         container, filename = data_stores.locate(url)
         name = f"{filename}-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
-        with self._locked(_never), self._half_made() as path:
+        with self._locked(never), self._half_made() as path:
             with contextlib.suppress(NotFound):
                 return self.get(name)
             with container.open_file(filename) as source, path.open("wb") as target:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from ci_utils.commands import wait_for
+from ci_utils.commands import never, wait_for
 from ci_utils.errors import StageFailed
 from ci_utils.sandbox.limits import DEFAULT_LIMITS, LimitExceeded, Limits
 from ci_utils.sandbox.sandbox import Bind, Directory, Sandbox
@@ -29,10 +29,6 @@ LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 VENDOR = Path("/etc/dpkg/origins")
 
 COMMAND_SECONDS = 600
-
-
-def _never() -> bool:
-    return False
 
 
 class Workshop:
@@ -57,7 +53,7 @@ class Workshop:
         log: BinaryIO,
         binds: Sequence[Bind] = (),
         timeout: float = COMMAND_SECONDS,
-        cancelled: Callable[[], bool] = _never,
+        cancelled: Callable[[], bool] = never,
         cwd: str = WORK,
     ) -> int:
         """Run a program with both outputs going to `log`; return its exit status.
