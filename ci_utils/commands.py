@@ -8,6 +8,7 @@ process group of the program when it must stop.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -16,11 +17,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from ci_utils.disk_space import DISK_FULL
 from ci_utils.errors import Cancelled, TimedOut, ToolFailed, ToolMissing
 
 TAIL_BYTES = 4000
 POLL_SECONDS = 0.1
 KILL_AFTER_SECONDS = 5
+NO_SPACE = os.strerror(errno.ENOSPC).encode()
 
 #: Where each program comes from, for the error that says what to install.
 DEBIAN_PACKAGES = {
@@ -85,6 +88,8 @@ def run(
             end_process_group(process)
             raise
     if process.returncode:
+        if NO_SPACE in err:
+            raise ToolFailed(f"{name} failed: {DISK_FULL}", output=err[-TAIL_BYTES:].decode(errors="replace"))
         raise ToolFailed(
             f"{name} failed with exit status {process.returncode}",
             output=(out + err)[-TAIL_BYTES:].decode(errors="replace"),
@@ -153,6 +158,10 @@ def _start(argv: Sequence[str | Path], **options: object) -> subprocess.Popen[by
             [os.fspath(a) for a in argv], start_new_session=True, **options
         )
     except FileNotFoundError:
-        name = Path(argv[0]).name
-        package = DEBIAN_PACKAGES.get(name, name)
-        raise ToolMissing(f"{name} is not installed; install it with: apt-get install {package}") from None
+        raise tool_missing(Path(argv[0]).name) from None
+
+
+def tool_missing(name: str) -> ToolMissing:
+    """The error for a program that is not there."""
+    package = DEBIAN_PACKAGES.get(name, name)
+    return ToolMissing(f"{name} is not installed; install it with: apt-get install {package}")

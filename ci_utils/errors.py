@@ -32,6 +32,12 @@ class InvalidRequest(CIError):
     http_status = 400
 
 
+class RangeNotSatisfiable(InvalidRequest):
+    """The part of a file that is asked for lies behind its end; an empty file has no parts at all."""
+
+    http_status = 416
+
+
 class UploadRejected(InvalidRequest):
     """A source upload is not acceptable: names the file or package."""
 
@@ -82,6 +88,10 @@ class Unavailable(CIError):
 
     http_status = 503
     retryable = True
+
+
+class Untrusted(Unavailable):
+    """The certificate of a server is not trusted: an engine asks again until it is, people need not."""
 
 
 class ToolMissing(CIError):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ci_utils.disk_space import DISK_FULL
 from ci_utils.errors import StageFailed
 from ci_utils.sandbox.plan import LimitsPlan
 
@@ -15,6 +16,8 @@ DEFAULT_PROCESSES = 4096
 MAX_LOG_BYTES = 256 << 20
 
 MEMORY, PROCESSES, DISK, LOG = "memory", "processes", "disk", "log"
+#: No limit of the sandbox, but the end of what the host has.
+HOST_DISK = "host-disk"
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class LimitExceeded(StageFailed):
                 PROCESSES: f"it started more than {plan.processes} processes",
                 DISK: f"it filled the {size_text(plan.disk)} of disk that it may use",
                 LOG: f"it printed more than {size_text(MAX_LOG_BYTES)}",
+                HOST_DISK: DISK_FULL,
             }[limit]
         )
         self.limit = limit

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from ci_utils.commands import wait_for
 from ci_utils.errors import ConfigurationError
 from ci_utils.sandbox.sandbox import Host, Sandbox
 
@@ -13,9 +14,9 @@ PROBE_SECONDS = 20
 
 
 def require_sandboxes() -> None:
-    """Raise `ConfigurationError` that says what to do if no sandbox can be made here."""
+    """Raise `ConfigurationError` that says what to do if no sandbox can be made here; `TimedOut`."""
     with Sandbox(Host()).popen(["true"], stderr=subprocess.DEVNULL) as process:
-        process.wait(PROBE_SECONDS)
+        wait_for(process, timeout=PROBE_SECONDS, name="a sandbox")
         problem = process.failure()
     if process.returncode == 0:
         return

@@ -20,7 +20,8 @@ from typing import IO, BinaryIO
 from ci_utils.commands import end_process_group, never, wait_for
 from ci_utils.errors import Cancelled, ToolFailed
 from ci_utils.sandbox.id_range import first_ids
-from ci_utils.sandbox.limits import LOG, MAX_LOG_BYTES, LimitExceeded, Limits
+from ci_utils.sandbox.limits import LOG, LimitExceeded, Limits
+from ci_utils.sandbox.log_space import LogSpace
 from ci_utils.sandbox.plan import LIMIT_REPORT, BindPlan, Plan
 
 MAX_REPORT = 4096
@@ -136,25 +137,42 @@ class Sandbox:
         `LimitExceeded` likewise, `ToolFailed` if the sandbox cannot be made.
         """
         plan = self.plan(argv, env or {}, cwd)
-        begin = os.fstat(log.fileno()).st_size
-
-        def too_long() -> bool:
-            return plan.limits is not None and os.fstat(log.fileno()).st_size - begin > MAX_LOG_BYTES
-
+        space = LogSpace(log.fileno(), limited=bool(plan.limits))
         try:
-            with _start(plan, stdout=log, stderr=subprocess.STDOUT) as process:
-                stop = lambda: too_long() or cancelled()  # noqa: E731
+            with space, _start(plan, stdout=space.pipe, stderr=subprocess.STDOUT) as process:
+                space.pipe.close()
+                stop = lambda: bool(space.exceeded) or cancelled()  # noqa: E731
                 wait_for(process, timeout=timeout, cancelled=stop, name=Path(argv[0]).name)
                 problem = process.failure()
         except Cancelled:
-            if not plan.limits or not too_long():
+            if not plan.limits or not (limit := space.exceeded):
                 raise
-            os.ftruncate(log.fileno(), begin + MAX_LOG_BYTES)
-            raise LimitExceeded(LOG, plan.limits) from None
-        if plan.limits and problem.startswith(LIMIT_REPORT):
-            raise LimitExceeded(problem.removeprefix(LIMIT_REPORT).split("\n")[0], plan.limits)
-        if problem:
-            raise ToolFailed("an isolated environment could not be set up", output=problem)
+            space.cut()
+            raise LimitExceeded(limit, plan.limits) from None
+        _raise(problem, plan)
+        if plan.limits and ((limit := space.exceeded) == LOG or (limit and process.returncode)):
+            space.cut()
+            raise LimitExceeded(limit, plan.limits)
+        return process.returncode
+
+    def output(
+        self,
+        argv: Sequence[str | Path],
+        target: BinaryIO,
+        *,
+        timeout: float,
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/",
+    ) -> int:
+        """Run a program with its standard output alone going to `target`; return its exit status.
+
+        Raises what `run` raises.
+        """
+        plan = self.plan(argv, env or {}, cwd)
+        with _start(plan, stdout=target, stderr=subprocess.DEVNULL) as process:
+            wait_for(process, timeout=timeout, name=Path(argv[0]).name)
+            problem = process.failure()
+        _raise(problem, plan)
         return process.returncode
 
     def popen(
@@ -197,6 +215,14 @@ class Sandbox:
         root = self._root.path if isinstance(self._root, Directory) else None
         root = self._root.upper if isinstance(self._root, Overlay) else root
         return [*([root] if root else []), *(bind.source for bind in self._binds if not bind.read_only)]
+
+
+def _raise(problem: str, plan: Plan) -> None:
+    """The error that a sandbox told of, if it did."""
+    if plan.limits and problem.startswith(LIMIT_REPORT):
+        raise LimitExceeded(problem.removeprefix(LIMIT_REPORT).split("\n")[0], plan.limits)
+    if problem:
+        raise ToolFailed("an isolated environment could not be set up", output=problem)
 
 
 def _start(

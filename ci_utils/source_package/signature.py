@@ -7,11 +7,10 @@ must be all of it, and only what gpgv says was signed is ever parsed.
 from __future__ import annotations
 
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ci_utils import commands
+from ci_utils import quick_program
 from ci_utils.errors import TimedOut, UploadRejected
 from ci_utils.source_package.control import MAX_BYTES
 
@@ -23,6 +22,12 @@ END_SIGNATURE = b"-----END PGP SIGNATURE-----"
 STRONG_HASHES = ("8", "9", "10")
 #: More than a text of MAX_BYTES ever takes; a signature can hold data that is packed without end.
 GPGV_SECONDS = 20
+
+#: Reads a signed text and a keyring; what was signed goes to standard output, the verdict to the other.
+GPGV = (
+    *("gpgv", "--homedir", "/nonexistent", "--keyring", quick_program.SECOND_INPUT),
+    *("--weak-digest", "SHA1", "--weak-digest", "RIPEMD160", "--status-fd", "2", "--output", "-", "--", "-"),
+)
 
 _ARMOR_LINE = re.compile(rb"[A-Za-z0-9+/=]*|[A-Za-z]+: [\x20-\x7e]*")
 _HASH_LINE = re.compile(rb"Hash: [A-Za-z0-9, -]+")
@@ -93,35 +98,18 @@ def verify(text: bytes, keyring: bytes | Path, name: str) -> SignedText:
     expired or revoked key or with a weak digest.
     """
     signed_content(text, name)
-    with tempfile.TemporaryDirectory(prefix="uci-gpgv-") as directory:
-        home = Path(directory)
-        try:
-            status, said = _gpgv(text, keyring, home)
-        except TimedOut:
-            raise UploadRejected(f"the signature of {name} cannot be read; sign it again") from None
-        signature = _read_status(said, name)
-        if status:
-            raise UploadRejected(f"the signature of {name} has more in it than a signature; sign it again")
-        return SignedText((home / "content").read_bytes(), signature)
-
-
-def _gpgv(text: bytes, keyring: bytes | Path, home: Path) -> tuple[int, list[list[str]]]:
-    """Run gpgv in a directory of its own; return its exit status and its status lines as words."""
-    (home / "signed").write_bytes(text)
-    (home / "keyring.gpg").write_bytes(keyring if isinstance(keyring, bytes) else keyring.read_bytes())
-    with (home / "log").open("w+b") as log:
-        status = commands.run_logged(
-            [
-                *("gpgv", "--homedir", home, "--keyring", home / "keyring.gpg"),
-                *("--weak-digest", "SHA1", "--weak-digest", "RIPEMD160", "--status-fd", "1"),
-                *("--output", home / "content", "--", home / "signed"),
-            ],
-            log=log,
-            timeout=GPGV_SECONDS,
+    keys = keyring if isinstance(keyring, bytes) else keyring.read_bytes()
+    try:
+        status, content, told = quick_program.run(
+            GPGV, text, keys, env={"LC_ALL": "C.UTF-8"}, timeout=GPGV_SECONDS, room=2 * MAX_BYTES
         )
-        log.seek(0)
-        lines = log.read().decode(errors="replace").split("\n")
-    return status, [line.split(" ")[1:] for line in lines if line.startswith("[GNUPG:] ")]
+    except TimedOut:
+        raise UploadRejected(f"the signature of {name} cannot be read; sign it again") from None
+    lines = told.decode(errors="replace").split("\n")
+    signature = _read_status([line.split(" ")[1:] for line in lines if line.startswith("[GNUPG:] ")], name)
+    if status:
+        raise UploadRejected(f"the signature of {name} has more in it than a signature; sign it again")
+    return SignedText(content, signature)
 
 
 def _read_status(status: list[list[str]], name: str) -> Signature:
