@@ -14,12 +14,12 @@ import re
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ci_utils.apt.sources import AptSource, host_sources, mirror_sources, sources_text
 from ci_utils.commands import run
-from ci_utils.errors import InvalidRequest, NotFound, ToolFailed, Unavailable
+from ci_utils.errors import InvalidRequest, NotFound, TimedOut, ToolFailed, Unavailable
 
 PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 DOWNLOAD_SECONDS = 900
@@ -63,6 +63,7 @@ class Mirror:
     def refresh(self, max_age_seconds: float = 3600) -> None:
         """Fetch the package lists unless they are younger than `max_age_seconds`.
 
+        Downloaded packages that the mirror has no more are deleted then.
         Raises `Unavailable` if the mirror does not answer, `ConfigurationError`
         if there is no mirror for the series.
         """
@@ -72,10 +73,12 @@ class Mirror:
                 return
             try:
                 self.apt_get("-qq", "-o", "APT::Update::Error-Mode=any", "update", timeout=DOWNLOAD_SECONDS)
-            except ToolFailed as error:
+            except (ToolFailed, TimedOut) as error:
                 raise Unavailable(
                     f"the package lists of {self.series} cannot be fetched from the mirror"
                 ) from error
+            with suppress(ToolFailed, TimedOut):  # the lists are there all the same
+                self.apt_get("-qq", "autoclean")
             self._stamp.touch()
 
     def fingerprint(self) -> str:
@@ -92,15 +95,6 @@ class Mirror:
         """
         wanted = {package_name(name) for name in names}
         return wanted - set(self.apt_cache("--no-all-names", "pkgnames").split()) if wanted else set()
-
-    def candidate_version(self, name: str) -> str:
-        """The version of a binary package that apt would install; empty if there is none."""
-        found = re.search(r"^  Candidate: (\S+)$", self.policy(name), re.MULTILINE)
-        return found[1] if found and found[1] != "(none)" else ""
-
-    def policy(self, name: str) -> str:
-        """What `apt-cache policy` says of a binary package."""
-        return self.apt_cache("policy", package_name(name))
 
     def fetch_source(self, name: str, directory: Path) -> Path:
         """Download a source package, verified by apt, into `directory`; the path of its .dsc.

@@ -157,7 +157,7 @@ def _embedded(signed_by: str) -> str:
     """The same Signed-By for a root that has only its distribution's keyring."""
     if not signed_by.startswith("/") or signed_by in DISTRIBUTION_KEYRINGS.values():
         return signed_by
-    keys = b"".join(_binary_key(Path(path).read_bytes()) for path in signed_by.split())
+    keys = b"".join(binary_key(Path(path).read_bytes()) for path in signed_by.split())
     return "\n" + "\n".join(f" {line or '.'}" for line in armored(keys).splitlines())
 
 
@@ -167,7 +167,8 @@ def armored(key: bytes) -> str:
     return f"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n{text}\n-----END PGP PUBLIC KEY BLOCK-----\n"
 
 
-def _binary_key(data: bytes) -> bytes:
+def binary_key(data: bytes) -> bytes:
+    """An OpenPGP key as apt's keyrings are, from its text form or as it is."""
     if not data.startswith(b"-----BEGIN"):
         return data
     body = data.decode().split("\n\n", 1)[-1].splitlines()

@@ -3,15 +3,15 @@
 All packages are resolved and fetched on the host first; mmdebstrap then runs
 without a network as root of a sandbox, on a tmpfs where memory allows, and the
 tree goes into a GPT disk that boots in BIOS and UEFI. The result is a small
-server system as a cloud image would be, without cloud-init: systemd with
-DHCP, OpenSSH without host keys, sudo, apt with the sources of the series. Nobody
-can log in until a key is put in.
+server system as a cloud image would be: systemd with DHCP, OpenSSH without host keys,
+sudo, apt with the sources of the series. Nobody can log in until a key is put
+in, which in an image for clouds cloud-init does.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,6 +32,8 @@ PACKAGES = [
     *("initramfs-tools", "zstd", "e2fsprogs", "netbase", "iproute2", "iputils-ping", "openssh-server"),
     *("ca-certificates", "sudo", "less", "procps", "tzdata", "usr-is-merged"),
 ]
+#: What a cloud's machines have beside it: keys, names, networks and the size of the disk come from the cloud.
+CLOUD_PACKAGES = ["cloud-init", "cloud-guest-utils"]
 
 FILES = {
     "etc/fstab": f"LABEL={bootloader.LABEL} / ext4 defaults,errors=remount-ro 0 1\n",
@@ -46,6 +48,10 @@ FILES = {
         "[Install]\nWantedBy=multi-user.target\n"
     ),
     "boot/grub/grub.cfg": bootloader.GRUB_CONFIG,
+}
+#: Where cloud-init looks for what the cloud says: waiting for other clouds' servers would hold up each boot.
+CLOUD_FILES = {
+    "etc/cloud/cloud.cfg.d/90-openstack.cfg": "datasource_list: [ConfigDrive, OpenStack, None]\n",
 }
 
 #: Runs on the finished tree as root of the sandbox; $1 is the tree.
@@ -76,12 +82,14 @@ def make_base_image(
     path: Path,
     mirror: Mirror,
     *,
+    for_cloud: bool = False,
     log: BinaryIO,
     timeout: float,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> None:
     """Write a qcow2 base image of the mirror's series to `path`, whole or not at all.
 
+    `for_cloud` adds cloud-init, so that machines of OpenStack can be entered.
     `log` gets what the tools print. Raises `StageFailed` if the series lacks a
     package or the tools fail, `TimedOut`, `Cancelled`, `Unavailable` if the
     mirror does not answer, `InvalidRequest` on other machines than amd64.
@@ -94,8 +102,8 @@ def make_base_image(
     work = Path(tempfile.mkdtemp(prefix=".base-", dir=path.parent))
     try:
         (work / "finish").write_text(FINISH)
-        _write_files(work / "files", mirror)
-        packages = _fetch_packages(work / "packages", mirror)
+        _write_files(work / "files", mirror, CLOUD_FILES if for_cloud else {})
+        packages = _fetch_packages(work / "packages", mirror, CLOUD_PACKAGES if for_cloud else [])
         disk = work / "disk"
         with disk.open("wb") as file:
             file.truncate(DISK_BYTES)
@@ -108,21 +116,21 @@ def make_base_image(
         remove_tree(work)
 
 
-def _write_files(directory: Path, mirror: Mirror) -> None:
+def _write_files(directory: Path, mirror: Mirror, more: Mapping[str, str]) -> None:
     """The files that the image gets beside its packages."""
-    files = FILES | {"etc/apt/sources.list.d/mirror.sources": mirror.sources_text()}
+    files = {**FILES, **more} | {"etc/apt/sources.list.d/mirror.sources": mirror.sources_text()}
     for name, text in files.items():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         (directory / name).write_text(text)
 
 
-def _fetch_packages(directory: Path, mirror: Mirror) -> list[str]:
+def _fetch_packages(directory: Path, mirror: Mirror, more: Sequence[str]) -> list[str]:
     """Make a local archive of everything that goes into the image; the names to install."""
     missing = mirror.knows_binaries(KERNELS)
     kernels = [name for name in KERNELS if name not in missing]
     if not kernels:
         raise StageFailed(f"{mirror.series} has none of the kernels {' and '.join(KERNELS)}")
-    names = [*PACKAGES, kernels[0]]
+    names = [*PACKAGES, *more, kernels[0]]
     with image_resolver(mirror, status=b"") as apt:
         apt.write_repository(directory, apt.bootstrap(names).install)
     return names

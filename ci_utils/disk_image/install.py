@@ -58,6 +58,7 @@ def install(
     remove: Sequence[str] = (),
     upgrade_installed: bool = True,
     lasting_source: AptArchive | None = None,
+    status: bytes | None = None,
     limits: Limits = DEFAULT_LIMITS,
     log: BinaryIO,
     timeout: float,
@@ -70,7 +71,8 @@ def install(
     purged; what was installed only for its sake stays. `upgrade_installed`
     also upgrades every installed package of which `archives` have a higher
     version. `lasting_source` becomes an apt source of the image
-    (`/etc/apt/sources.list.d/uci-engine.list`); nothing else stays behind.
+    (`/etc/apt/sources.list.d/uci-engine.list`); nothing else stays behind. `status`
+    is the image's dpkg status, where that is known already.
 
     Raises `StageFailed` with a sentence that names the package, `InvalidRequest`
     for a name that is none, `Unavailable`, `TimedOut`, `Cancelled`. After an
@@ -78,13 +80,14 @@ def install(
     """
     mirror.refresh()
     with tempfile.TemporaryDirectory(prefix=".install-", dir=image.parent) as scratch:
-        with image_resolver(mirror, status=read_file(image, DPKG_STATUS), archives=archives) as apt:
+        status = read_file(image, DPKG_STATUS) if status is None else status
+        with image_resolver(mirror, status=status, archives=archives) as apt:
             upgrades = [u for u in apt.upgradable() if u not in remove] if upgrade_installed else []
             resolution = _resolve(apt, [*add, *upgrades], remove)
             stage = _stage(Path(scratch), resolution, lasting_source)
         automatic = [p.name for p in resolution.install if p.name not in {*add, *upgrades}]
         try:
-            status = customise(
+            failed = customise(
                 image,
                 ["sh", "-c", SCRIPT, "sh", " ".join(resolution.remove), " ".join(automatic)],
                 binds=[Bind(path, f"{STAGE}/{path.name}") for path in stage],
@@ -96,7 +99,7 @@ def install(
             )
         except LimitExceeded as error:
             raise StageFailed(f"installing the packages in the image was ended: {error.message}") from None
-    if status:
+    if failed:
         raise StageFailed(_reason(log, [*add, *upgrades]))
 
 

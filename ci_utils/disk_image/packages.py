@@ -14,13 +14,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from debian.deb822 import Deb822
 from debian.debian_support import Version
 
 from ci_utils.apt.mirror import Mirror, apt_environment, package_name
-from ci_utils.apt.resolver import LOCAL, Resolver, Unsatisfiable, source_stanza
+from ci_utils.apt.resolver import Resolver, Unsatisfiable, local_uri, source_stanza
 from ci_utils.commands import run
 from ci_utils.compute.port import AptArchive
 from ci_utils.errors import StageFailed, ToolFailed, Unavailable
@@ -45,6 +45,7 @@ class ImagePackage:
     name: str
     version: str
     architecture: str
+    sha256: str
     deb: Path
 
 
@@ -63,11 +64,15 @@ class _SignedArchive:
     archive: AptArchive
     keyring: Path
 
+    @property
+    def directory(self) -> Path | None:
+        return self.archive.directory
+
     def stanza(self, series: str) -> str:
         """Of the archive's own suite, which is that of the image."""
         _, uri, suite, *components = self.archive.source_line.split()
-        if self.archive.directory:
-            uri = f"{LOCAL}{quote(str(self.archive.directory.absolute()))}"
+        if self.directory:
+            uri = local_uri(self.directory)
         return source_stanza(uri, suite, " ".join(components), self.keyring)
 
 
@@ -108,15 +113,14 @@ class ImageResolver(Resolver):
 
     def upgradable(self) -> list[str]:
         """Installed packages of which the ticket's archives have a higher version."""
-        in_memory = ["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]
-        local = ["-o", f"Dir::Etc::sourceparts={self._directory / 'local'}"]
-        available = _stanzas(self._apt_cache(*in_memory, *local, "dumpavail"))
+        available = _stanzas(self._apt_cache(*self._without_mirror, "dumpavail"))
         installed = {s["Package"]: s["Version"] for s in installed_packages(self._status_text)}
-        return sorted(
+        newer = {
             s["Package"]
             for s in available
             if s["Package"] in installed and Version(s["Version"]) > Version(installed[s["Package"]])
-        )
+        }
+        return sorted(newer)
 
     def write_repository(self, directory: Path, packages: Sequence[ImagePackage]) -> None:
         """Make `directory` a flat archive of `packages`, to be read as `deb [trusted=yes] file:DIR ./`."""
@@ -125,16 +129,15 @@ class ImageResolver(Resolver):
             place(package.deb, directory / package.deb.name)
         (directory / "Packages").write_text(self._index(packages))
 
-    def _index(self, packages: Iterable[ImagePackage]) -> str:
-        debs = {(p.name, p.version, p.architecture): p.deb for p in packages}
-        wanted = [f"{name}:{architecture}={version}" for name, version, architecture in debs]
+    def _index(self, packages: Sequence[ImagePackage]) -> str:
+        debs = {p.sha256: p.deb for p in packages}
+        wanted = [f"{p.name}:{p.architecture}" for p in packages]
         found = {}
+        # All versions of all archives are shown; the digest tells which one is here.
         for stanza in _stanzas(self._apt_cache("show", *wanted) if wanted else ""):
-            # A version that several archives have is shown once for each of them.
-            identity = (stanza["Package"], stanza["Version"], stanza["Architecture"])
-            if identity in debs:
-                stanza["Filename"] = f"./{debs[identity].name}"
-                found[identity] = stanza.dump()
+            if deb := debs.get(stanza.get("SHA256", "")):
+                stanza["Filename"] = f"./{deb.name}"
+                found[deb] = stanza.dump()
         return "\n".join(found.values())
 
     def _resolve(self, arguments: Sequence[str]) -> Resolution:
@@ -145,8 +148,9 @@ class ImageResolver(Resolver):
             raise StageFailed(complaint(output)) from None
         kept = self._directory / "debs"
         kept.mkdir(exist_ok=True)
-        debs = [place(deb, kept / deb.name) for deb in self._fetch(arguments, plan)]
-        return Resolution([_package(deb) for deb in debs], plan.removed)
+        debs = [place(deb, kept / deb.name) for deb in self.fetch(plan)]
+        install = [_package(deb, p.digest) for deb, p in zip(debs, plan.packages, strict=True)]
+        return Resolution(install, plan.removed)
 
     def _apt_cache(self, *arguments: str) -> str:
         return run(["apt-cache", *arguments], env=apt_environment(self._config)).decode(errors="replace")
@@ -203,9 +207,9 @@ def complaint(output: str) -> str:
     return "apt found no solution"
 
 
-def _package(deb: Path) -> ImagePackage:
+def _package(deb: Path, digest: str) -> ImagePackage:
     name, version, architecture = unquote(deb.name).removesuffix(".deb").split("_")
-    return ImagePackage(name, version, architecture, deb)
+    return ImagePackage(name, version, architecture, digest.removeprefix("SHA256:"), deb)
 
 
 def _stanzas(text: str) -> list[Deb822]:
