@@ -21,9 +21,12 @@ from pathlib import Path
 from ci_utils.archive.build_queue import BuildQueue
 from ci_utils.archive.index import ArchiveIndex, BuildRow, SourceRow
 from ci_utils.archive.port import BuildState
+from ci_utils.disk_space import DISK_FULL, says_full
+from ci_utils.errors import Unavailable
 
 POLL_SECONDS = 0.25
 IDLE_SECONDS = 1.0
+RETRY_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -89,12 +92,18 @@ class BuildFarm:
                 idle_since = time.monotonic()
                 while not self.stopping and time.monotonic() - idle_since < IDLE_SECONDS:
                     self._news.clear()
-                    unfinished = self._index.unfinished_builds()
-                    if unfinished:
-                        idle_since = time.monotonic()
-                        self._start_builds(unfinished, queue, threads)
+                    try:
+                        unfinished = self._index.unfinished_builds()
+                        if unfinished:
+                            idle_since = time.monotonic()
+                            self._start_builds(unfinished, queue, threads)
+                    except Unavailable as error:
+                        logger.warning("%s", error)
                     self._news.wait(POLL_SECONDS)
-            self._when_idle()
+            try:
+                self._when_idle()
+            except Unavailable as error:
+                logger.warning("%s", error)
 
     def _start_builds(
         self, unfinished: list[BuildRow], queue: BuildQueue, threads: ThreadPoolExecutor
@@ -128,16 +137,24 @@ class BuildFarm:
             self._run_build(build, _CancelCheck(self, self._index, build.id))
         except DependenciesMissing as missing:
             queue.wait(build, packages, str(missing))
-            self._index.move_build(build.id, BuildState.BUILDING, BuildState.NEEDS_BUILD)
-        except Exception:
+            self._record(build, BuildState.NEEDS_BUILD)
+        except Exception as error:
             logger.exception("the build of %s %s broke off", build.source, build.version)
-            reason = f"{build.source} {build.version} was not built because of an error in the engine"
-            for running in (BuildState.BUILDING, BuildState.UPLOADING):
-                self._index.move_build(build.id, running, BuildState.FAILED, reason)
+            why = DISK_FULL if says_full(error) else "an error in the engine, whose log has the detail"
+            self._record(build, BuildState.FAILED, f"{build.source} {build.version} was not built: {why}")
         finally:
-            if self._source_of(build) is None:  # the archive was cleaned meanwhile
-                self._index.forget_build(build.id)
             self._news.set()
+
+    def _record(self, build: BuildRow, state: BuildState, reason: str = "") -> None:
+        """Record how a build ended; an index that takes nothing is waited for, until the engine stops."""
+        while not self.stopping:
+            try:
+                for running in (BuildState.BUILDING, BuildState.UPLOADING):
+                    self._index.move_build(build.id, running, state, reason)
+                return
+            except Unavailable as error:
+                logger.warning("%s %s: %s", build.source, build.version, error)
+            time.sleep(RETRY_SECONDS)
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:

@@ -6,13 +6,14 @@ against the build's .changes and the source that was built.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from ci_utils.archive.file_pool import file_sha256
 from ci_utils.errors import StageFailed, UploadRejected
-from ci_utils.sandbox.limits import DEFAULT_LIMITS, Limits
+from ci_utils.sandbox.limits import DEFAULT_LIMITS, Limits, size_text
 from ci_utils.sandbox.sandbox import Bind, Overlay, Sandbox
 from ci_utils.source_package.control import CHANGES_COLUMNS, MAX_BYTES, Stanza, UploadFile
 from ci_utils.source_package.names import valid_file_name, valid_package_name, valid_version, without_epoch
@@ -78,6 +79,7 @@ def _read(
     stem = f"{source}_{without_epoch(version)}_{architecture}"
     changes = _regular(results / f"{stem}.changes")
     buildinfo = _regular(results / f"{stem}.buildinfo")
+    _check_size(results, buildinfo, limits)
     with changes.open("rb") as stream:
         declared = Stanza.parse(stream.read(MAX_BYTES + 1), changes.name)
     if (declared.get("Source").split(" ")[0], declared.get("Version")) != (source, version):
@@ -112,6 +114,16 @@ def _package(
     if path.stat().st_size != file.size or file_sha256(path) != file.sha256:
         raise UploadRejected(f"{file.name} does not match its checksum")
     return BuiltPackage(path, file, name, version, target, control.strip("\n"))
+
+
+def _check_size(results: Path, buildinfo: Path, limits: Limits) -> None:
+    """Refuse what takes more room when it is read or copied than the build had: holes took none there."""
+    if buildinfo.stat().st_size > MAX_BYTES:
+        raise UploadRejected(f"{buildinfo.name} is larger than {size_text(MAX_BYTES)}")
+    size = sum(path.lstat().st_size for path in results.iterdir())
+    room = limits.disk or shutil.disk_usage(results).free
+    if size > room:
+        raise UploadRejected(f"they are {size_text(size)}, and there is room for {size_text(room)}")
 
 
 def _controls(results: Path, root: Path, limits: Limits) -> bytes:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from ci_utils.archive.publication import COMPONENT
 from ci_utils.errors import Conflict
@@ -66,7 +67,9 @@ class FilePool:
         try:
             os.link(source, fresh)
         except OSError:
-            shutil.copyfile(source, fresh)
+            with source.open("rb") as reader, fresh.open("wb") as writer:
+                shutil.copyfileobj(reader, writer, CHUNK_BYTES)
+                _sync(writer)
         fresh.rename(target)
 
     def sweep(self, keep: Collection[str], *, older_than: float = 0) -> None:
@@ -103,5 +106,12 @@ def _copy_checked(source: Path, target: Path, size: int, sha256: str) -> None:
         while chunk := reader.read(CHUNK_BYTES):
             digest.update(chunk)
             writer.write(chunk)
+        _sync(writer)
     if digest.hexdigest() != sha256:
         raise Mismatch(f"{source.name} does not match its checksum")
+
+
+def _sync(file: BinaryIO) -> None:
+    """Bring a file to the disk before it gets its name: under that one it is not written again."""
+    file.flush()
+    os.fsync(file.fileno())

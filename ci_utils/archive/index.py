@@ -6,15 +6,18 @@ network; the stanzas that apt reads are kept here ready to be written out.
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import TypeVar
 
 from ci_utils.archive.port import Build, BuildState
+from ci_utils.disk_space import DISK_FULL, says_full
+from ci_utils.errors import Unavailable
 
 Row = TypeVar("Row")
 
@@ -26,11 +29,15 @@ CREATE TABLE IF NOT EXISTS binary (
     archive TEXT, source TEXT, source_version TEXT, name TEXT, version TEXT, architecture TEXT,
     filename TEXT, stanza TEXT, PRIMARY KEY (archive, name, version, architecture));
 CREATE TABLE IF NOT EXISTS seen (
-    archive TEXT, name TEXT, version TEXT, PRIMARY KEY (archive, name, version));
+    archive TEXT, name TEXT, version TEXT, dsc_sha256 TEXT DEFAULT '', PRIMARY KEY (archive, name, version));
 CREATE TABLE IF NOT EXISTS build (
     id TEXT PRIMARY KEY, archive TEXT, source TEXT, version TEXT, architecture TEXT, state TEXT,
     reason TEXT, cancelled INTEGER, ready_at REAL);
 """
+_FORGET_ORPHANS = (
+    "DELETE FROM build WHERE NOT EXISTS (SELECT 1 FROM source AS s "
+    "WHERE s.archive=build.archive AND s.name=build.source AND s.version=build.version)"
+)
 
 
 @dataclass(frozen=True)
@@ -92,13 +99,23 @@ class ArchiveIndex:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with closing(self._connect()) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.executescript(_SCHEMA)
+        with path.with_suffix(".lock").open("w") as lock:
+            # Two processes that make a new file's journal at once do not wait for each other by themselves.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with _answering(), closing(self._connect()) as connection:
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.executescript(_SCHEMA)
+                _remember_contents(connection)
 
     def sources(self, archive: str) -> list[SourceRow]:
         """All sources of an archive by name."""
         return _read(self._query("SELECT * FROM source WHERE archive=? ORDER BY name", archive), SourceRow)
+
+    def versions(self, archive: str, names: Collection[str]) -> dict[str, str]:
+        """The versions of those of these sources that the archive has, however many others it has."""
+        marks = ",".join("?" * len(names))
+        query = f"SELECT name, version FROM source WHERE archive=? AND name IN ({marks})"  # noqa: S608
+        return {row[0]: row[1] for row in self._query(query, archive, *names)}
 
     def source(self, archive: str, name: str, version: str) -> SourceRow | None:
         """One source, if the archive has it."""
@@ -116,11 +133,13 @@ class ArchiveIndex:
         names = {binary.filename for binary in self.binaries(archive)}
         return names.union(*(source.files.splitlines() for source in self.sources(archive)))
 
-    def versions_seen(self, archive: str, name: str) -> list[str]:
-        """Versions of a source that the archive ever took, cleaned away or not."""
-        return [
-            v for (v,) in self._query("SELECT version FROM seen WHERE archive=? AND name=?", archive, name)
-        ]
+    def versions_seen(self, archive: str, name: str) -> dict[str, str]:
+        """Versions of a source that the archive ever took, cleaned away or not: the .dsc's SHA-256 of each.
+
+        That is empty where an older engine has not kept it.
+        """
+        query = "SELECT version, dsc_sha256 FROM seen WHERE archive=? AND name=?"
+        return {row[0]: row[1] for row in self._query(query, archive, name)}
 
     def add(
         self,
@@ -135,7 +154,8 @@ class ArchiveIndex:
                 _drop(db, archive, source.name)
                 _insert(db, "source", source)
                 db.execute(
-                    "INSERT OR REPLACE INTO seen VALUES (?,?,?)", (archive, source.name, source.version)
+                    "INSERT OR REPLACE INTO seen (archive, name, version, dsc_sha256) VALUES (?,?,?,?)",
+                    (archive, source.name, source.version, source.dsc_sha256),
                 )
             for row in binaries:
                 _insert(db, "binary", row)
@@ -204,45 +224,64 @@ class ArchiveIndex:
                 "WHERE cancelled=1 AND state IN (?,?)",
                 (BuildState.CANCELLED.value, *running),
             )
-            db.execute(
-                "DELETE FROM build WHERE NOT EXISTS (SELECT 1 FROM source AS s "
-                "WHERE s.archive=build.archive AND s.name=build.source AND s.version=build.version)"
-            )
+            db.execute(_FORGET_ORPHANS)
             db.execute(
                 "UPDATE build SET state=?, ready_at=? WHERE state IN (?,?)",
                 (BuildState.NEEDS_BUILD.value, time.time(), *running),
             )
 
     def empty(self, archive: str) -> None:
-        """Remove all packages and the ended builds; running ones go when they have ended."""
+        """Remove all packages and the ended builds; `forget_orphans` does so for others that ended."""
         with self._transaction() as db:
             db.execute("DELETE FROM source WHERE archive=?", (archive,))
             db.execute("DELETE FROM binary WHERE archive=?", (archive,))
             running = (BuildState.BUILDING.value, BuildState.UPLOADING.value)
             db.execute("DELETE FROM build WHERE archive=? AND state NOT IN (?,?)", (archive, *running))
 
-    def forget_build(self, build_id: str) -> None:
-        """Remove a build record."""
+    def forget_orphans(self, archive: str) -> None:
+        """Remove the records of builds whose source has left the archive, but for running ones."""
         with self._transaction() as db:
-            db.execute("DELETE FROM build WHERE id=?", (build_id,))
+            running = (BuildState.BUILDING.value, BuildState.UPLOADING.value)
+            db.execute(f"{_FORGET_ORPHANS} AND archive=? AND state NOT IN (?,?)", (archive, *running))
+
+    def build_ids(self) -> set[str]:
+        """Of all build records there are."""
+        return {row[0] for row in self._query("SELECT id FROM build")}
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self._path, timeout=30, isolation_level=None)
 
     def _query(self, query: str, *values: str) -> list[tuple[str, ...]]:
-        with closing(self._connect()) as connection:
+        with _answering(), closing(self._connect()) as connection:
             return connection.execute(query, values).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with closing(self._connect()) as connection:
+        with _answering(), closing(self._connect()) as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # a full disk ends it
+                    connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Say in a sentence that a file of the index cannot be read or written now."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        why = DISK_FULL if says_full(error) else "the index of the archives does not answer now; try again"
+        raise Unavailable(why) from error
+
+
+def _remember_contents(db: sqlite3.Connection) -> None:
+    """Bring the index of an older engine, which kept only versions, to this form."""
+    if "dsc_sha256" not in {column[1] for column in db.execute("PRAGMA table_info(seen)")}:
+        db.execute("ALTER TABLE seen ADD COLUMN dsc_sha256 TEXT DEFAULT ''")
 
 
 def _read(rows: Iterable[tuple[str, ...]], row: type[Row]) -> list[Row]:

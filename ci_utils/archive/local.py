@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -26,6 +26,7 @@ from ci_utils.archive.package_builder import LOG, PackageBuilder
 from ci_utils.archive.port import Archives, Build, BuildState, PublishedSource
 from ci_utils.archive.source_stanza import source_row
 from ci_utils.compute.port import AptArchive
+from ci_utils.data_directory import require_writable
 from ci_utils.errors import Conflict, InvalidRequest, NotFound, UploadRejected
 from ci_utils.sandbox.limits import DEFAULT_LIMITS, Limits
 from ci_utils.sandbox.trees import remove_tree
@@ -64,6 +65,7 @@ class LocalArchives(Archives):
         root = root.absolute()
         processors = len(os.sched_getaffinity(0))
         builders = builders or max(1, processors // 2)
+        self._root = root
         self._mirror = mirror
         self._tree = ArchiveTree(root, owner=owner, series=mirror.series)
         self._index = self._tree.index
@@ -86,13 +88,16 @@ class LocalArchives(Archives):
                 build, cancelled, stopping=lambda: self._farm.stopping
             ),
             builders=builders,
-            when_idle=self._builder.release_root,
+            when_idle=self._builder.tidy,
         )
 
     def close(self) -> None:
         """Stop building (it goes on at the next start) and end the key's agent."""
         self._farm.stop()
         self._tree.key.close()
+
+    def check(self) -> None:
+        require_writable(self._root)
 
     def list_pool(self) -> list[str]:
         """The archives of the pool; missing ones of `pool_size` are made first."""
@@ -151,6 +156,10 @@ class LocalArchives(Archives):
             for source in self._index.sources(archive)
         ]
 
+    def versions(self, archive: str, names: Collection[str]) -> dict[str, str]:
+        self._tree.directory(archive)
+        return self._index.versions(archive, names)
+
     def fetch_source(self, archive: str, source: str, directory: Path) -> Path:
         pool = self._tree.pool(archive)
         rows = [row for row in self._index.sources(archive) if row.name == source]
@@ -192,10 +201,10 @@ class LocalArchives(Archives):
 
     def is_clean(self, archive: str) -> bool:
         self._tree.directory(archive)
-        builds = self._index.builds(archive)
-        if builds:
+        if self._index.builds(archive):
+            self._index.forget_orphans(archive)  # those that still ran when the cleaning was asked for
             self._farm.wake()
-        return not builds and not self._index.sources(archive)
+        return not self._index.builds(archive) and not self._index.sources(archive)
 
     def apt_archive(self, archive: str) -> AptArchive:
         directory = self._tree.directory(archive)
@@ -208,6 +217,8 @@ class LocalArchives(Archives):
         wanted = [package_name(name) for name in dict.fromkeys(names)]
         if series != self._mirror.series:
             raise InvalidRequest(f"this engine builds for {self._mirror.series}, not for {series[:40]}")
+        if not wanted:
+            return []
         published = {binary.name for binary in self._index.binaries(self.destination())}
         rest = [name for name in wanted if name not in published]
         if rest:
@@ -220,14 +231,17 @@ class LocalArchives(Archives):
         present = self._index.source(archive, row.name, row.version)
         if present and present.dsc_sha256 == row.dsc_sha256:
             return False
-        for place, name in (("this archive", archive), ("the destination", self.destination_reference)):
-            seen = self._index.versions_seen(name, row.name)
-            highest = max(seen, key=Version, default=None)
-            if highest is not None and Version(row.version) <= Version(highest):
-                raise UploadRejected(
-                    f"{row.name} {row.version} is not higher than {highest}, "
-                    f"which {place} had before; give it a higher version"
-                )
+        here = self._index.versions_seen(archive, row.name)
+        published = self._index.versions_seen(self.destination_reference, row.name)
+        # A cleaned archive takes what it had again, but a version stands for one content for ever.
+        if here.get(row.version, row.dsc_sha256) != row.dsc_sha256:
+            raise _not_higher(row, row.version, "this archive had before with other contents")
+        for source in self._index.sources(archive):
+            if source.name == row.name and Version(row.version) <= Version(source.version):
+                raise _not_higher(row, source.version, "this archive has")
+        highest = max(published, key=Version, default=None)
+        if highest is not None and Version(row.version) <= Version(highest):
+            raise _not_higher(row, highest, "the destination had before")
         return True
 
     @property
@@ -251,6 +265,12 @@ class LocalArchives(Archives):
         if any(BuildState(build.state) is not BuildState.BUILT for build in builds):
             raise Conflict(f"{name} {version} is not built in {origin}, so it cannot be published")
         return row
+
+
+def _not_higher(row: SourceRow, than: str, where: str) -> UploadRejected:
+    return UploadRejected(
+        f"{row.name} {row.version} is not higher than {than}, which {where}; give it a higher version"
+    )
 
 
 def _source_files(parsed: SourceChanges, row: SourceRow) -> Sequence[UploadFile]:

@@ -21,6 +21,7 @@ from ci_utils.archive.index import BinaryRow, BuildRow
 from ci_utils.archive.package_build import SourceFiles, build_package
 from ci_utils.archive.port import BuildState
 from ci_utils.errors import Cancelled, CIError, Conflict, StageFailed, TimedOut, ToolFailed, Unavailable
+from ci_utils.retries import retried
 from ci_utils.sandbox.limits import Limits
 from ci_utils.sandbox.trees import remove_tree
 
@@ -58,11 +59,18 @@ class PackageBuilder:
         """Where the log of a build and what else is kept of it lie."""
         return self._tree.state / "builds" / build_id
 
-    def release_root(self) -> None:
-        """Let go of the root, so that the next build may take a newer one; none may be running."""
+    def tidy(self) -> None:
+        """Let go of the root, so that the next build may take a newer one, and of what builds left
+        whose record is gone; none may be running.
+        """
         if self._root:
             self._root.release()
             self._root = None
+        kept = list(self.directory("").glob("*"))
+        known = self._tree.index.build_ids()
+        for directory in kept:
+            if directory.name not in known:
+                remove_tree(directory)
 
     def run(self, build: BuildRow, cancelled: Check, *, stopping: Check) -> None:
         """Do a build and record how it ended; raises `DependenciesMissing` if it cannot start."""
@@ -137,17 +145,22 @@ class PackageBuilder:
         self, build: BuildRow, files: SourceFiles, root: BuildRoot, log: BuildLog, cancelled: Check
     ) -> list[Path]:
         with self._preparing:
-            resolver = self._resolver(build.archive, root)
-            try:
-                plan = resolver.build_dependencies(files.dsc)
-            except Unsatisfiable as error:
-                log.line(f"{error.what} is not available")
-                raise DependenciesMissing(error.what) from error
-            log.line(_told(plan))
-            return dependency_layer(
-                root, plan, lambda: resolver.fetch(files.dsc, plan),
-                limits=self._limits, log=log.stream, timeout=self._timeout, cancelled=cancelled,
-            )  # fmt: skip
+            return retried(lambda: self._resolved_layers(build, files, root, log, cancelled))
+
+    def _resolved_layers(
+        self, build: BuildRow, files: SourceFiles, root: BuildRoot, log: BuildLog, cancelled: Check
+    ) -> list[Path]:
+        resolver = self._resolver(build.archive, root)
+        try:
+            plan = resolver.build_dependencies(files.dsc)
+        except Unsatisfiable as error:
+            log.line(f"{error.what} is not available")
+            raise DependenciesMissing(error.what) from error
+        log.line(_told(plan))
+        return dependency_layer(
+            root, plan, lambda: resolver.fetch(plan),
+            limits=self._limits, log=log.stream, timeout=self._timeout, cancelled=cancelled,
+        )  # fmt: skip
 
     def _resolver(self, archive: str, root: BuildRoot) -> Resolver:
         """apt over the mirror and those of the two archives that have packages at all."""

@@ -7,7 +7,7 @@ An archive is named `ppa:OWNER/NAME` everywhere.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -61,6 +61,10 @@ class Archives(ABC):
     """A pool of archives of one owner, a destination, and the farm that builds in them."""
 
     @abstractmethod
+    def check(self) -> None:
+        """Raise `ConfigurationError` or `Unavailable`, naming the setting, unless it can be used now."""
+
+    @abstractmethod
     def list_pool(self) -> list[str]:
         """References of all archives of the pool (`ppa:OWNER/ci_pool-001`, …), sorted."""
 
@@ -73,8 +77,11 @@ class Archives(ABC):
         """Hand in a source upload; its files lie beside the .changes.
 
         Building starts by itself. Handing in the very same upload again does
-        nothing. Raises `UploadRejected` (bad checksum, a version not higher
-        than any that this archive or the destination has seen, …), `NotFound`.
+        nothing, and after the archive was cleaned it is built anew, unless its
+        kind takes a version only once (Launchpad's does). Raises
+        `UploadRejected` (bad checksum, a version that is not higher than what
+        the archive has or the destination ever had, one that the archive has
+        seen with other contents, …), `NotFound`.
         """
 
     @abstractmethod
@@ -92,6 +99,10 @@ class Archives(ABC):
     @abstractmethod
     def sources(self, archive: str) -> list[PublishedSource]:
         """The newest published version of each source, sorted by name."""
+
+    def versions(self, archive: str, names: Collection[str]) -> dict[str, str]:
+        """The newest published version of each of these sources that the archive has."""
+        return {source.name: source.version for source in self.sources(archive) if source.name in names}
 
     @abstractmethod
     def fetch_source(self, archive: str, source: str, directory: Path) -> Path:

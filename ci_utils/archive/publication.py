@@ -52,8 +52,7 @@ class Publication:
     def _write_index(self, suite: Path, name: str, content: bytes) -> str:
         digest = hashlib.sha256(content).hexdigest()
         by_hash = (suite / name).parent / "by-hash" / "SHA256" / digest
-        if not by_hash.exists():
-            _write(by_hash, content)
+        _write(by_hash, content)
         os.utime(by_hash)
         _write(suite / name, content)
         return f"{digest} {len(content)} {name}"
@@ -80,7 +79,13 @@ class Publication:
 
 
 def _write(path: Path, content: bytes) -> None:
+    """Have a file with this content; it is on the disk before it has its name, for power can fail."""
+    if path.is_file() and path.read_bytes() == content:
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.new")
-    fresh.write_bytes(content)
+    with fresh.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
     fresh.rename(path)

@@ -5,9 +5,11 @@ The server's sentence travels in the JSON field `error` of a 4xx or 5xx answer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
+from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
 
@@ -18,6 +20,8 @@ TIMEOUT_SECONDS = 30
 TRANSFER_TIMEOUT_SECONDS = 600
 CHUNK_BYTES = 1 << 20
 
+Client = TypeVar("Client", bound="ServiceClient")
+
 #: Told of bytes done and their total.
 Progress = Callable[[int, int], None]
 
@@ -27,6 +31,7 @@ _BY_STATUS: dict[int, type[errors.CIError]] = {
     403: errors.Forbidden,
     404: errors.NotFound,
     409: errors.Conflict,
+    416: errors.RangeNotSatisfiable,
     429: errors.TooManyRequests,
     502: errors.Unavailable,
     503: errors.Unavailable,
@@ -34,13 +39,33 @@ _BY_STATUS: dict[int, type[errors.CIError]] = {
 }
 
 
-class ServiceClient:
-    """Talks to one service under `base_url` + `/api/v1/`."""
+def refused_for_good(error: errors.CIError) -> bool:
+    """Whether a service answers the same however often it is asked.
 
-    def __init__(self, base_url: str, token: str = "") -> None:
+    It does to a request that is wrong, or that contradicts what is there. It
+    does not while a token is replaced or after an error of its own: an operator
+    mends those, and nothing is lost by whoever waits for it.
+    """
+    final = (errors.InvalidRequest, errors.NotFound, errors.Conflict)
+    return isinstance(error, final) and not error.retryable
+
+
+#: What OpenSSL finds wrong with a certificate.
+_CERTIFICATE = re.compile(r"CERTIFICATE_VERIFY_FAILED\] certificate verify failed: ([\w ,.'-]*\w)")
+
+
+class ServiceClient:
+    """Talks to one service under `base_url` + `/api/v1/`.
+
+    `ca_file`: the certificates (PEM) that are trusted instead of the usual ones.
+    """
+
+    def __init__(self, base_url: str, token: str = "", *, ca_file: Path | None = None) -> None:
         self.base_url = base_url.rstrip("/")
         self._session = requests.Session()
         self._session.trust_env = False
+        if ca_file:
+            self._session.verify = str(ca_file)
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
@@ -48,17 +73,27 @@ class ServiceClient:
         """GET a resource of the API and return its JSON."""
         return self._json("GET", path, params=params)
 
-    def post(self, path: str, data: Mapping[str, Any]) -> Any:
+    def post(self, path: str, data: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Any:
         """POST JSON to the API and return the answer's JSON (None if it is empty)."""
-        return self._json("POST", path, json=data)
+        return self._json("POST", path, json=data, headers=headers)
 
     def patch(self, path: str, data: Mapping[str, Any]) -> Any:
         """PATCH a resource of the API and return the answer's JSON (None if it is empty)."""
         return self._json("PATCH", path, json=data)
 
-    def status(self) -> dict[str, Any]:
-        """The service's `status`."""
-        return dict(self.get("status/"))
+    def text(self, path: str) -> str:
+        """GET a resource of the API that is plain text."""
+        return self._send("GET", f"{self.base_url}/api/v1/{path}").text
+
+    def beside(self, kind: type[Client]) -> Client:
+        """A client of another service under the same address, with the same token and connections."""
+        other = kind(self.base_url)
+        other._session = self._session
+        return other
+
+    def status(self, *, timeout: float = TIMEOUT_SECONDS) -> dict[str, Any]:
+        """The service's `status`; `Unavailable` if it does not answer in `timeout` seconds."""
+        return dict(self._json("GET", "status/", timeout=timeout))
 
     def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
         """All objects of a list, page after page."""
@@ -70,17 +105,19 @@ class ServiceClient:
                 return
             page = self._json("GET", following.removeprefix("/api/v1/"))
 
-    def download(self, url: str, path: Path, progress: Progress = lambda done, total: None) -> None:
-        """Stream a URL into a file; `progress` gets the bytes done and their total (0: not known)."""
-        timeout = TRANSFER_TIMEOUT_SECONDS
-        with self._send("GET", url, stream=True, timeout=timeout) as response, path.open("wb") as file:
-            total = int(response.headers.get("Content-Length", 0))
+    def stream(self, url: str, headers: Mapping[str, str] | None = None) -> requests.Response:
+        """GET a URL whose answer is read piece by piece; close it."""
+        return self._send("GET", url, stream=True, timeout=TRANSFER_TIMEOUT_SECONDS, headers=headers)
+
+    def content(
+        self, url: str, headers: Mapping[str, str] | None = None, *, piece_bytes: int = CHUNK_BYTES
+    ) -> Iterator[bytes]:
+        """What a URL has, piece by piece; `Unavailable` if the connection breaks before its end."""
+        with self.stream(url, headers) as response:
             try:
-                for chunk in response.iter_content(CHUNK_BYTES):
-                    file.write(chunk)
-                    progress(file.tell(), total)
+                yield from response.iter_content(piece_bytes)
             except requests.RequestException as error:
-                raise errors.Unavailable(f"{self.base_url} ended a download too early") from error
+                raise errors.Unavailable(f"{_server(url)} broke off in the middle of its answer") from error
 
     def upload(self, url: str, path: Path, progress: Progress = lambda done, total: None) -> None:
         """Stream a file to a signed URL; `progress` gets the bytes done and their total."""
@@ -99,19 +136,30 @@ class ServiceClient:
             raise errors.Unavailable(f"{self.base_url} did not answer with JSON") from None
 
     def _send(
-        self, method: str, url: str, *, timeout: float = TIMEOUT_SECONDS, **options: Any
+        self,
+        method: str,
+        url: str,
+        *,
+        timeout: float = TIMEOUT_SECONDS,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
     ) -> requests.Response:
         # A signed URL may be another server's: that one never sees the token.
         own = url.startswith(f"{self.base_url}/")
-        headers = {} if own else {"Authorization": None}
+        sent = {**(headers or {}), **({} if own else {"Authorization": None})}
         try:
             response = self._session.request(
-                method, url, timeout=timeout, allow_redirects=False, headers=headers, **options
+                method, url, timeout=timeout, allow_redirects=False, headers=sent, **options
             )
         except requests.RequestException as error:
-            raise errors.Unavailable(f"{self.base_url} does not answer") from error
+            if refused := _CERTIFICATE.search(str(error)):
+                raise errors.Untrusted(
+                    f"{_server(url)} has a certificate that is not trusted ({refused[1]}); "
+                    "for ubuntu-ci, UCI_CA_FILE names the file of another authority"
+                ) from error
+            raise errors.Unavailable(f"{_server(url)} does not answer") from error
         if response.status_code >= 300:
-            raise _error(response)
+            raise _error(response) if own else _refusal(response)
         return response
 
 
@@ -132,10 +180,35 @@ class _FileBody:
             self._progress(self._file.tell(), self._size)
 
 
+def _server(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _without_query(url: str) -> str:
+    """What can be told of an address: the rest of it may be a permission."""
+    return url.partition("?")[0]
+
+
+def _refusal(response: requests.Response) -> errors.CIError:
+    """What another server's answer to a signed URL means: it knows no tokens, so a new one helps nothing."""
+    name, status = unquote(urlsplit(response.url).path.rpartition("/")[2]), response.status_code
+    if status in (401, 403):
+        return errors.Forbidden(
+            f"{_server(response.url)} takes the URL of {name} no more; "
+            "it has expired, or was made with an older key: ask for a new one"
+        )
+    kind = _BY_STATUS.get(status, errors.CIError)
+    return kind(f"{_server(response.url)} answered for {name} with status {status}")
+
+
 def _error(response: requests.Response) -> errors.CIError:
     try:
         message = str(response.json()["error"])
     except (requests.JSONDecodeError, KeyError, TypeError):
-        message = f"{response.url.split('?')[0]} answered with status {response.status_code}"
+        message = f"{_without_query(response.url)} answered with status {response.status_code}"
+        if response.is_redirect:
+            target = _without_query(urljoin(response.url, response.headers["Location"]))
+            message += f", which points to {target}; use the address of that server"
     kind = _BY_STATUS.get(response.status_code, errors.CIError)
     return kind(message)

@@ -11,15 +11,16 @@ from ci_utils.clients.base import TRANSFER_TIMEOUT_SECONDS, ServiceClient
 class TicketSystemClient(ServiceClient):
     """Tickets: made by `ubuntu-ci`, reported on by the lander."""
 
-    def create_bundle(self, draft: Mapping[str, Any]) -> dict[str, Any]:
+    def create_bundle(self, draft: Mapping[str, Any], *, key: str = "") -> dict[str, Any]:
         """Make a ticket with its packages, uploads and subtickets, or nothing.
 
         `draft`: owner, title, description, bug_id, add_packages,
         remove_packages, private, sources
         ([{"changes_name", "changes", "dsc"}]: texts). The answer has
         the ticket's id and, per source, the signed URLs that take its files.
+        The same again with the same `key` is answered with the same ticket.
         """
-        return dict(self.post("bundle/", draft))
+        return dict(self.post("bundle/", draft, {"Idempotency-Key": key} if key else None))
 
     def ticket(self, ticket_id: int) -> dict[str, Any]:
         """Everything about one ticket."""
@@ -65,3 +66,8 @@ class TicketSystemClient(ServiceClient):
     def cancel(self, ticket_id: int) -> None:
         """Stop a ticket that has not ended."""
         self.post(f"ticket/{ticket_id}/cancel/", {})
+
+    def retry(self, ticket_id: int) -> dict[str, Any]:
+        """Queue a copy of a ticket that failed or was cancelled; the copy. While it is open: the same."""
+        path = f"ticket/{ticket_id}/retry/"
+        return dict(self._json("POST", path, json={}, timeout=TRANSFER_TIMEOUT_SECONDS))

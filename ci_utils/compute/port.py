@@ -63,6 +63,10 @@ class Compute(ABC):
     """Boots images."""
 
     @abstractmethod
+    def check(self) -> None:
+        """Raise `ConfigurationError` or `Unavailable`, naming the setting, unless it can be used now."""
+
+    @abstractmethod
     def boot(
         self,
         image_id: str,

@@ -23,6 +23,10 @@ CONSOLE_BYTES = 4 * 1024 * 1024
 FORWARDED_PORT = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s")
 PROGRAM = "qemu-system-x86_64"
 
+#: All that QEMU can emulate, but for what costs it most: page tables of a fifth level, and strings
+#: that are moved byte by byte because the processor claims to be quick at that.
+EMULATED_CPU = "max,la57=off,erms=off,fsrm=off"
+
 #: Ends QEMU when the engine ends. QEMU cannot ask for that itself: giving up root undoes it.
 GUARD = """
 trap 'kill -KILL $machine' TERM
@@ -123,7 +127,7 @@ class Machine:
 
 
 def _arguments(disk: Path, accelerator: str, memory_mib: int, cpus: int) -> Sequence[str]:
-    accel, cpu = ("kvm", "host") if accelerator == "kvm" else ("tcg,thread=multi,tb-size=512", "max")
+    accel, cpu = ("kvm", "host") if accelerator == "kvm" else ("tcg,thread=multi,tb-size=512", EMULATED_CPU)
     return [
         *(PROGRAM, "-nodefaults", "-display", "none", "-machine", "q35", "-accel", accel, "-cpu", cpu),
         *("-m", str(memory_mib), "-smp", str(cpus)),

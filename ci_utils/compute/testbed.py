@@ -17,6 +17,7 @@ from ci_utils.disk_image.customise import customise, read_file
 from ci_utils.disk_image.manifest import DPKG_STATUS
 from ci_utils.disk_image.packages import ImagePackage, ImageResolver, image_resolver
 from ci_utils.errors import StageFailed, ToolFailed
+from ci_utils.sandbox.limits import LimitExceeded, Limits
 from ci_utils.sandbox.sandbox import Bind
 
 STAGE = "/run/uci-engine"
@@ -32,13 +33,25 @@ MASKED = (
     "update-notifier-download.timer update-notifier-motd.timer"
 )
 
+#: Makes the ordinary user, and has apt see the packages in REPOSITORY and nothing else.
+FOR_TESTS = f"""
+id {ORDINARY_USER} >/dev/null 2>&1 || useradd --create-home --shell /bin/bash {ORDINARY_USER}
+mkdir -p /etc/apt/uci-engine-disabled /etc/apt/sources.list.d
+mv /etc/apt/sources.list /etc/apt/sources.list.d/* /etc/apt/uci-engine-disabled/ 2>/dev/null || true
+echo 'deb [trusted=yes] file:{REPOSITORY} ./' > /etc/apt/sources.list
+echo 'Acquire::Languages "none";' > /etc/apt/apt.conf.d/90uci-engine
+echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/uci-engine
+rm -rf /var/lib/apt/lists/*
+apt-get -q -o APT::Sandbox::User=root update
+apt-cache gencaches
+"""
+
 SCRIPT = rf"""
 set -e
 install -d -m 700 /root/.ssh
 cat {STAGE}/key.pub >> /root/.ssh/authorized_keys
 chmod 600 /root/.ssh/authorized_keys
 ssh-keygen -q -A
-id {ORDINARY_USER} >/dev/null 2>&1 || useradd --create-home --shell /bin/bash {ORDINARY_USER}
 [ ! -d /etc/cloud ] || : > /etc/cloud/cloud-init.disabled
 [ -s /etc/machine-id ] || systemd-machine-id-setup
 
@@ -53,16 +66,9 @@ else
 fi
 for unit in {MASKED}; do ln -sf /dev/null /etc/systemd/system/$unit; done
 
-# The machine has no network: apt gets the packages that the tests need, and nothing else.
+# The machine has no network.
 cp -r {STAGE}/packages {REPOSITORY}
-mkdir -p /etc/apt/uci-engine-disabled /etc/apt/sources.list.d
-mv /etc/apt/sources.list /etc/apt/sources.list.d/* /etc/apt/uci-engine-disabled/ 2>/dev/null || true
-echo 'deb [trusted=yes] file:{REPOSITORY} ./' > /etc/apt/sources.list
-echo 'Acquire::Languages "none";' > /etc/apt/apt.conf.d/90uci-engine
-echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/uci-engine
-rm -rf /var/lib/apt/lists/*
-apt-get -q -o APT::Sandbox::User=root update
-apt-cache gencaches
+{FOR_TESTS}
 """
 
 
@@ -72,29 +78,40 @@ def prepare(
     needs: TestbedNeeds,
     public_key: Path,
     *,
+    limits: Limits,
     log: BinaryIO,
     timeout: float,
     cancelled: Callable[[], bool],
 ) -> None:
     """Make `image`, a throw-away overlay, a testbed that root enters with `public_key`.
 
-    Raises `TimedOut`, `Cancelled`, `Unavailable` and `ToolFailed`.
+    The image's own programs do it, within `limits`. Raises `StageFailed` when
+    they want more, `TimedOut`, `Cancelled`, `Unavailable` and `ToolFailed`.
     """
     with tempfile.TemporaryDirectory(prefix=".packages-", dir=image.parent) as scratch:
         packages = Path(scratch) / "packages"
-        mirror.refresh()
-        with image_resolver(mirror, status=read_file(image, DPKG_STATUS), archives=needs.archives) as apt:
-            apt.write_repository(packages, _wanted(apt, needs))
-        status = customise(
-            image,
-            ["sh", "-c", SCRIPT],
-            binds=[Bind(packages, f"{STAGE}/packages"), Bind(public_key, f"{STAGE}/key.pub")],
-            log=log,
-            timeout=timeout,
-            cancelled=cancelled,
-        )
+        write_repository(packages, mirror, needs, status=read_file(image, DPKG_STATUS))
+        try:
+            status = customise(
+                image,
+                ["sh", "-c", SCRIPT],
+                binds=[Bind(packages, f"{STAGE}/packages"), Bind(public_key, f"{STAGE}/key.pub")],
+                limits=limits,
+                log=log,
+                timeout=timeout,
+                cancelled=cancelled,
+            )
+        except LimitExceeded as error:
+            raise StageFailed(f"preparing the image for its tests was ended: {error.message}") from None
     if status:
         raise ToolFailed("the image could not be prepared for tests; its log says why")
+
+
+def write_repository(directory: Path, mirror: Mirror, needs: TestbedNeeds, *, status: bytes) -> None:
+    """Make a repository of what the tests need beside the packages of `status`, dpkg's list of the image."""
+    mirror.refresh()
+    with image_resolver(mirror, status=status, archives=needs.archives) as apt:
+        apt.write_repository(directory, _wanted(apt, needs))
 
 
 def _wanted(apt: ImageResolver, needs: TestbedNeeds) -> list[ImagePackage]:

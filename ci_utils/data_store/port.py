@@ -7,6 +7,7 @@ an identifier (`DataStore("ticket.1", "sources")` is `ticket.1.sources`).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import BinaryIO
 
 
@@ -24,6 +25,10 @@ class DataStore(ABC):
         A stream is copied in pieces. Raises `InvalidRequest` for a name that
         is empty, has a slash or a control character, or is `.` or `..`.
         """
+
+    def put_files(self, files: Mapping[str, bytes]) -> list[str]:
+        """Store many small files as `put_file` does one, each by itself; their URLs in the same order."""
+        return [self.put_file(filename, contents) for filename, contents in files.items()]
 
     @abstractmethod
     def get_file(self, filename: str) -> bytes:
@@ -67,11 +72,19 @@ class DataStore(ABC):
 
     @abstractmethod
     def upload_url(self, filename: str, expires_in: int = 3600) -> str:
-        """A URL that takes one PUT of this file without a token for `expires_in` seconds."""
+        """A URL that takes this file by PUT, without a token, for `expires_in` seconds.
+
+        What the engine has read of the file once stays as it was, whatever is
+        sent to the URL later; a store may refuse that or ignore it.
+        """
 
 
 class DataStores(ABC):
     """Where the containers are."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise `ConfigurationError` or `Unavailable`, naming the setting, unless it can be used now."""
 
     @abstractmethod
     def open(self, component: str, identifier: str | None = None, *, public: bool = False) -> DataStore:
@@ -83,3 +96,11 @@ class DataStores(ABC):
 
         Raises `InvalidRequest` for any other address: nothing else is ever fetched.
         """
+
+    def readable_url(self, url: str, expires_in: int) -> str:
+        """A URL that reads the file of a lasting URL for `expires_in` seconds; raises as `locate` does.
+
+        Pages ask it for many files: a store that is away must not hold them up.
+        """
+        store, filename = self.locate(url)
+        return store.download_url(filename, expires_in)

@@ -89,16 +89,11 @@ def writable(
     return stores.container(container)
 
 
-def open_part(store: LocalDataStore, filename: str, range_header: str = "") -> FilePart:
-    """Open a file for an answer; `range_header` is the Range header of the request, if any.
+def part_of(stream: BinaryIO, size: int, range_header: str = "") -> FilePart:
+    """The part of an open file of `size` bytes that a Range header asks for; closes it if there is none.
 
     One range is honoured; anything else gives the whole file, as RFC 9110 allows.
     """
-    return part_of(store.open_file(filename), store.file_size(filename), range_header)
-
-
-def part_of(stream: BinaryIO, size: int, range_header: str) -> FilePart:
-    """The part of an open file of `size` bytes that a Range header asks for; closes it if there is none."""
     try:
         start, length = _range(range_header, size)
     except RangeNotSatisfiable:

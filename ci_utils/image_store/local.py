@@ -2,8 +2,8 @@
 
 A folder holds `disk.qcow2` (an overlay whose backing file is another folder's
 disk, named relatively, or an image that stands alone), `image.json`, and
-`download.qcow2` once somebody asked for the image as one file. A folder is
-renamed into place when it is complete.
+`download.qcow2` with its checksum once somebody asked for the image as one file. A
+folder is renamed into place when it is complete.
 """
 
 from __future__ import annotations
@@ -21,15 +21,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import quote
 
 from ci_utils.commands import run
+from ci_utils.data_directory import require_writable
 from ci_utils.disk_image import qcow2
 from ci_utils.errors import Conflict, InvalidRequest, NotFound
 from ci_utils.image_store.port import Image, ImageStore
 
 DISK = "disk.qcow2"
 DOWNLOAD = "download.qcow2"
+DOWNLOAD_CHECKSUM = "download.sha256"
 METADATA = "image.json"
 LOCK = ".lock"
 #: The leading dot tells these folders from images.
@@ -65,6 +68,9 @@ class LocalImageStore(ImageStore):
         # Sandboxes read images under another user id; not being able to list them protects private ones.
         root.mkdir(mode=0o711, parents=True, exist_ok=True)
         self._remove_leftovers()
+
+    def check(self) -> None:
+        require_writable(self._root)
 
     def upload(
         self, name: str, path: Path, *, properties: Mapping[str, str] | None = None, public: bool = False
@@ -105,6 +111,10 @@ class LocalImageStore(ImageStore):
         """See `ImageStore.download`."""
         _copy(self.standalone_file(image_id), path)
 
+    def open_file(self, image_id: str) -> BinaryIO:
+        """See `ImageStore.open_file`."""
+        return self.standalone_file(image_id).open("rb")
+
     def standalone_file(self, image_id: str) -> Path:
         """The image as one file, to be served to people; made at the first call and kept.
 
@@ -122,12 +132,25 @@ class LocalImageStore(ImageStore):
                 fresh.rename(target)
         return target
 
+    def standalone_checksum(self, image_id: str) -> str:
+        """The SHA-256 in hex of `standalone_file`; counted at the first call and kept."""
+        record = self._record(image_id)
+        if record.base is None:
+            return record.image.checksum
+        file, kept = self.standalone_file(image_id), self._folder(image_id) / DOWNLOAD_CHECKSUM
+        with self._locked(self._folder(image_id)):
+            if not kept.exists():
+                fresh = kept.with_name(f".{kept.name}")
+                fresh.write_text(_sha256(file))
+                fresh.rename(kept)
+        return kept.read_text()
+
     def url(self, image_id: str) -> str:
         self.get(image_id)
         return f"{self._base_url}/{quote(image_id)}.qcow2"
 
     def delete(self, image_id: str) -> None:
-        with self._locked(), self._staging() as trash:
+        with self._staging() as trash, self._locked():
             image = self.get(image_id)
             children = sorted(r.image.name for r in self._records() if r.base == image_id)
             if children:
@@ -166,20 +189,21 @@ class LocalImageStore(ImageStore):
     @contextmanager
     def _staging(self) -> Iterator[Path]:
         """A folder that is renamed away when complete; whatever remains in it is removed."""
-        staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=self._root))
-        staging.chmod(0o755)
-        try:
-            with self._locked(staging):
-                yield staging
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+        with contextlib.ExitStack() as held:
+            with self._locked():  # while a folder is made and not locked yet, nobody removes leftovers
+                staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=self._root))
+                held.callback(shutil.rmtree, staging, ignore_errors=True)
+                staging.chmod(0o755)
+                held.enter_context(self._locked(staging))
+            yield staging
 
     def _remove_leftovers(self) -> None:
         """Remove what a killed process left: staging folders whose lock nobody holds."""
-        for staging in self._root.glob(f"{STAGING}*"):
-            with contextlib.suppress(OSError), (staging / LOCK).open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(staging, ignore_errors=True)
+        with self._locked():
+            for staging in self._root.glob(f"{STAGING}*"):
+                with contextlib.suppress(OSError), (staging / LOCK).open("w") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(staging, ignore_errors=True)
 
     @contextmanager
     def _locked(self, folder: Path | None = None) -> Iterator[None]:

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class Image:
 
 class ImageStore(ABC):
     """Stores qcow2 disk images. Ids are opaque strings, made by the store."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise `ConfigurationError` or `Unavailable`, naming the setting, unless it can be used now."""
 
     @abstractmethod
     def upload(
@@ -61,9 +66,20 @@ class ImageStore(ABC):
         """Write the image to `path` as one qcow2 file that stands alone."""
 
     @abstractmethod
+    def open_file(self, image_id: str) -> BinaryIO:
+        """Open the image, as one qcow2 file that stands alone, to be read from any place."""
+
+    @abstractmethod
+    def standalone_checksum(self, image_id: str) -> str:
+        """The SHA-256 in hex of the file that `open_file` gives."""
+
+    @abstractmethod
     def url(self, image_id: str) -> str:
         """Where people download the image from, as one file."""
 
     @abstractmethod
     def delete(self, image_id: str) -> None:
-        """Remove an image; `NotFound` if there is none, `Conflict` if others are built on it."""
+        """Remove an image; `NotFound` if there is none.
+
+        `Conflict` if others are built on it and need it, or a machine runs on it.
+        """

@@ -1,0 +1,1 @@
+"""Tells people and programs that something has happened: by mail and by webhook."""
