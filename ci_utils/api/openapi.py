@@ -17,7 +17,13 @@ from ci_utils.api.schema import BOOLEAN, PLAIN_TEXT, TEXT, TIME, fields, list_of
 Schema = Mapping[str, Any]
 
 #: What Meta calls the schema of the body that a method takes.
-BODIES = {"post_list": "create", "patch_detail": "change", "patch_list": "populate", "post_cancel": "cancel"}
+BODIES = {
+    "post_list": "create",
+    "patch_detail": "change",
+    "patch_list": "populate",
+    "post_cancel": "cancel",
+    "post_retry": "retry",
+}
 FIELD_TYPES: Mapping[str, Schema] = {
     "boolean": BOOLEAN,
     "datetime": TIME,
@@ -132,6 +138,10 @@ def _operations(name: str, resource: Any, route: Route) -> Iterator[tuple[str, A
         }
         if handler == "get_list" and handler not in resource._meta.answers:
             operation["parameters"] = list(_query_parameters(resource))
+        if headers := resource._meta.header_fields.get(handler):
+            operation["parameters"] = [_parameter("header", name, headers[name]) for name in headers]
+        if queries := resource._meta.part_fields.get(handler):
+            operation["parameters"] = [_query(name, queries[name]) for name in queries]
         if hasattr(resource._meta, f"{BODIES.get(handler)}_schema"):
             body = _reference(f"{name}_{BODIES[handler]}")
             operation["requestBody"] = {"required": True, "content": _json(body)}
@@ -152,7 +162,7 @@ def _common_answers(name: str, handler: str) -> Mapping[int, Schema]:
         return {200: RESOURCE_SCHEMA}
     if handler in ("get_list", "patch_list"):
         return {200: fields({"meta": _reference("page"), "objects": list_of(one)})}
-    if handler == "post_list":
+    if handler in ("post_list", "post_retry"):
         return {200: one, 201: one}
     return {200: one}
 
@@ -195,7 +205,11 @@ def _filter_schema(resource: Any, name: str, lookup: str) -> Schema:
 
 
 def _query(name: str, schema: Schema) -> Schema:
-    return {"name": name, "in": "query", "schema": schema}
+    return _parameter("query", name, schema)
+
+
+def _parameter(place: str, name: str, schema: Schema) -> Schema:
+    return {"name": name, "in": place, "schema": schema}
 
 
 def _path_parameters(route: Route) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import FieldError, ObjectDoesNotExist
-from django.db.utils import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, re_path
 from tastypie.authorization import ReadOnlyAuthorization
@@ -25,10 +24,15 @@ from tastypie.utils import trailing_slash
 from ci_utils.api.authentication import TokenAuthentication
 from ci_utils.api.paging import BoundedPaginator
 from ci_utils.api.schema import read_json
-from ci_utils.api.tokens import Principal
+from ci_utils.api.tokens import Principal, Scope
+from ci_utils.disk_space import DISK_FULL, says_full
+from ci_utils.durability import settle
 from ci_utils.errors import CIError, InvalidRequest, NotFound, TooManyRequests, Unavailable
+from ci_utils.work_queue.requests import DATABASE_AWAY
 
 log = logging.getLogger(__name__)
+
+READS = ("GET", "HEAD", "OPTIONS")
 
 
 def error_response(error: CIError) -> JsonResponse:
@@ -39,6 +43,27 @@ def error_response(error: CIError) -> JsonResponse:
     if isinstance(error, TooManyRequests) and error.retry_after:
         response["Retry-After"] = str(error.retry_after)
     return response
+
+
+def error_to_tell(error: Exception, *, path: str, noun: str) -> CIError:
+    """What whoever asked for `path` hears of an error; `noun` is what one object is called.
+
+    What they cannot mend is logged. Raises an error again that nobody foresaw.
+    """
+    if isinstance(error, CIError):
+        if error.http_status == 500:  # nothing that whoever asked can mend
+            log.error("%s", path, exc_info=error)
+        return error
+    if isinstance(error, (*DATABASE_AWAY, OSError)):
+        log.warning("%s: %s", path, error)
+        return _away(error)
+    if isinstance(error, FieldError):
+        return InvalidRequest("order_by: name a field of this resource")
+    if isinstance(error, (ObjectDoesNotExist, OverflowError)):
+        return NotFound(f"there is no {noun} here")
+    if isinstance(error, TastypieError):
+        return InvalidRequest(str(error) or "the request is not valid")
+    raise error
 
 
 @dataclass(frozen=True)
@@ -71,8 +96,10 @@ class EngineMeta:
     For the description of the API: `answers` has the JSON Schema of each
     status that a method such as `post_list` answers with, where that is not
     the object itself; `added_fields` those of what `dehydrate` adds,
-    `optional_fields` of what it adds sometimes; and `query_fields` those of
-    what a list takes besides `filtering`.
+    `optional_fields` of what it adds sometimes; `query_fields` those of what a
+    list takes besides `filtering`; `header_fields` those of the headers that a
+    method such as `post_list` takes; and `part_fields` those of the query that
+    a method such as `get_console` takes, to answer with a part.
     """
 
     serializer = EngineSerializer(formats=["json"])
@@ -86,6 +113,10 @@ class EngineMeta:
     added_fields: Mapping[str, Mapping[str, Any]] = {}
     optional_fields: Mapping[str, Mapping[str, Any]] = {}
     query_fields: Mapping[str, Mapping[str, Any]] = {}
+    header_fields: Mapping[str, Mapping[str, Mapping[str, Any]]] = {}
+    part_fields: Mapping[str, Mapping[str, Mapping[str, Any]]] = {}
+    #: Whether what a service writes is on the disk before the answer, as everybody else's is.
+    settles_services = False
 
 
 class _EngineBehaviour:
@@ -104,24 +135,22 @@ class _EngineBehaviour:
             response: HttpResponse = super().dispatch(request_type, request, **kwargs)  # type: ignore[misc]
             if response.status_code == 404 and not response.content:
                 raise NotFound(f"there is no {self._noun} {str(kwargs.get('pk', ''))[:20]}".rstrip())
+            if request.method not in READS and self._promises(request):
+                settle()
             return response
-        except CIError as error:
-            raise ImmediateHttpResponse(error_response(error)) from None
-        except (OperationalError, InterfaceError) as error:
-            log.warning("%s: the database does not answer: %s", request.path, error)
-            away = Unavailable("the database does not answer now; try again")
-            raise ImmediateHttpResponse(error_response(away)) from None
-        except FieldError:
-            unsorted = InvalidRequest("order_by: name a field of this resource")
-            raise ImmediateHttpResponse(error_response(unsorted)) from None
-        except (ObjectDoesNotExist, OverflowError):
-            missing = NotFound(f"there is no {self._noun} here")
-            raise ImmediateHttpResponse(error_response(missing)) from None
-        except TastypieError as error:
-            if isinstance(error, ImmediateHttpResponse):
-                raise
-            message = str(error) or "the request is not valid"
-            raise ImmediateHttpResponse(JsonResponse({"error": message}, status=400)) from None
+        except ImmediateHttpResponse:
+            raise
+        except Exception as error:
+            told = error_to_tell(error, path=request.path, noun=self._noun)
+            raise ImmediateHttpResponse(error_response(told)) from None
+
+    def _promises(self, request: HttpRequest) -> bool:
+        """Whether an answer is a promise that no loss of power breaks.
+
+        Between services it need not be one: who asked then forgets with who answered, and asks again.
+        """
+        by_service = principal_of_request(request).has(Scope.SERVICE)
+        return self._meta.settles_services or not by_service
 
     @property
     def _noun(self) -> str:
@@ -224,6 +253,15 @@ def principal_of_request(request: HttpRequest) -> Principal:
 def numbers_of(status: Mapping[str, Any]) -> dict[str, Any]:
     """What everybody may know of a service's status: lists name tickets, which may be private."""
     return {name: value for name, value in status.items() if not isinstance(value, list)}
+
+
+def _away(error: Exception) -> Unavailable:
+    """What the caller hears of a database that does not answer, or of a full disk; raises any other error."""
+    if says_full(error):
+        return Unavailable(DISK_FULL)
+    if isinstance(error, OSError):
+        raise error
+    return Unavailable("the database does not answer now; try again")
 
 
 def _truth(name: str, value: str) -> bool:

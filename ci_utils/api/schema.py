@@ -6,6 +6,7 @@ The schemas are the one description of what an operation takes.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -33,6 +34,12 @@ TRIGGER = {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}\Z"}
 ARCHIVE = {"type": "string", "pattern": r"^ppa:[a-z0-9][a-z0-9+.-]*/[a-z0-9][a-z0-9+._-]*\Z"}
 SERIES = {"type": "string", "pattern": r"^[a-z][a-z0-9.-]{0,63}\Z"}
 PACKAGE = {"type": "string", "pattern": r"^[a-z0-9][a-z0-9+.-]{1,127}\Z"}
+#: SHA-256 of files by their names.
+CHECKSUMS = {
+    "type": "object",
+    "maxProperties": 10_000,
+    "additionalProperties": {"type": "string", "pattern": r"^[0-9a-f]{64}\Z"},
+}
 
 BOOLEAN = {"type": "boolean"}
 TIME = {"type": "string", "format": "date-time"}
@@ -71,9 +78,12 @@ def body_of(request: HttpRequest) -> bytes:
 
 
 def parse_json(content: bytes, schema: Mapping[str, Any]) -> Any:
-    """JSON that is as the schema says; `InvalidRequest` names the field that is wrong."""
+    """JSON that is as the schema says; `InvalidRequest` names the field that is wrong.
+
+    What JSON Schema takes for an integer is an `int`, however it is written.
+    """
     try:
-        data = json.loads(content, parse_constant=_refuse_constant)
+        data = json.loads(content, parse_float=_number, parse_constant=_refuse_constant)
         json.dumps(data, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise InvalidRequest("the body is not valid JSON; send JSON in UTF-8") from None
@@ -95,6 +105,14 @@ def _some_errors(schema: Mapping[str, Any], data: Any) -> Iterator[ValidationErr
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(name)
+
+
+def _number(text: str) -> int | float:
+    """A number with a point or an exponent, which can be an integer all the same: 100.0."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return int(value) if value.is_integer() else value
 
 
 def _sentence(error: ValidationError) -> str:

@@ -13,15 +13,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ci_utils.config import Config, listen_address
+from ci_utils.config import Config
 from ci_utils.errors import ConfigurationError
-from ci_utils.hosting import leftovers
+from ci_utils.hosting import leftovers, listening
+from ci_utils.hosting.secrets import require_shared
 
 log = logging.getLogger(__name__)
 
 HTTP_THREADS = 8
 STOP_SECONDS = 10
-LAST_PORT = "last-port"
 
 
 def run(listen: str | None = None) -> int:
@@ -33,21 +33,30 @@ def run(listen: str | None = None) -> int:
     if listen:
         os.environ["UCI_LISTEN"] = listen
     config = Config.from_environment()
-    with _only_one(config.data_dir), _bound(config) as bound:
+    with _only_one(config.data_dir), listening.bound(config) as bound:
         leftovers.begin_without(config.data_dir)
-        host, port = bound.getsockname()[:2]
-        os.environ["UCI_LISTEN"] = f"{f'[{host}]' if ':' in host else host}:{port}"
-        (config.data_dir / LAST_PORT).write_text(str(port))
+        os.environ["UCI_LISTEN"] = listening.address_of(bound)
+        listening.remember(config, bound)
         return _serve(bound)
 
 
 def run_workers() -> int:
-    """Run the workers of UCI_SERVICES until SIGTERM or SIGINT."""
+    """Run the workers of UCI_SERVICES, in a process of their own, until SIGTERM or SIGINT."""
+    config = Config.from_environment()
+    require_shared(config)
+    with contextlib.ExitStack() as held:
+        for service in config.services:
+            held.enter_context(leftovers.working_without(config.data_dir, service))
+        return _work(config)
+
+
+def _work(config: Config) -> int:
     from ci_utils.hosting import database  # noqa: PLC0415 -- settings are read on import
 
-    database.prepare()
-    from ci_utils.hosting import ports, threads  # noqa: PLC0415 -- need Django to be set up
+    database.set_up()
+    from ci_utils.hosting import needs, ports, threads  # noqa: PLC0415 -- need Django to be set up
 
+    needs.require(config.services, asking=True, patience=config.start_timeout)
     stop = _stop_event()
     running = threads.made(stop)
     _start(running)
@@ -64,10 +73,12 @@ def _serve(bound: socket.socket) -> int:
     from ci_utils.hosting import database  # noqa: PLC0415 -- settings are read on import
 
     database.prepare()
-    from ci_utils.hosting import local_access, ports, threads  # noqa: PLC0415 -- need Django to be set up
+    from ci_utils.hosting import local_access, needs, ports, threads  # noqa: PLC0415 -- need Django set up
     from ci_utils.hosting.wsgi import application  # noqa: PLC0415 -- needs Django to be set up
     from ci_utils.work_queue.requests import void_leases  # noqa: PLC0415 -- needs Django to be set up
 
+    config = ports.config()
+    needs.require(config.services, asking=False, patience=config.start_timeout)
     with database.usable():
         void_leases()  # whoever held them is dead: this process holds the data directory's lock
         local_access.grant()
@@ -127,24 +138,3 @@ def _only_one(data_dir: Path) -> Iterator[None]:
                 f"another engine runs on {data_dir}; stop it or choose another --data-dir"
             ) from None
         yield
-
-
-@contextlib.contextmanager
-def _bound(config: Config) -> Iterator[socket.socket]:
-    """The listening socket. Port 0 takes the port of the last run if it is free, so that URLs last."""
-    host, port = config.listen
-    last = config.data_dir / LAST_PORT
-    candidates = [port]
-    if port == 0 and last.exists():
-        candidates = [listen_address(f"{host}:{last.read_text().strip()}")[1], 0]
-    for candidate in candidates:
-        try:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            with socket.create_server((host, candidate), family=family, backlog=128) as bound:
-                yield bound
-                return
-        except OSError as error:
-            refused = error
-    raise ConfigurationError(
-        f"UCI_LISTEN: cannot listen on {host}:{port}: {refused.strerror}; choose another with --listen"
-    ) from None

@@ -7,21 +7,24 @@ browser: it goes out as an attachment.
 
 from __future__ import annotations
 
+import base64
+import os
 import re
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from ci_utils.api.authentication import TokenAuthentication
 from ci_utils.api.resources import error_response, principal_of_request
 from ci_utils.data_store.local import LocalDataStores
-from ci_utils.data_store.serving import FilePart, open_part, part_of, readable, writable
-from ci_utils.errors import CIError, InvalidRequest, NotFound
+from ci_utils.data_store.presentation import content_headers
+from ci_utils.data_store.serving import part_of, readable, writable
+from ci_utils.disk_space import DISK_FULL, says_full
+from ci_utils.errors import CIError, InvalidRequest, NotFound, Unavailable
 from ci_utils.hosting import ports
-from ci_utils.image_store.local import LocalImageStore
 
 MAX_UPLOAD_BYTES = 16 << 30
 #: What apt reads of an archive; nothing else in its directory is served, and no name that begins with a dot.
@@ -47,6 +50,10 @@ def _view(*methods: str) -> Callable[[View], View]:
                 return view(request, **kwargs)
             except CIError as error:
                 return error_response(error)
+            except OSError as error:
+                if not says_full(error):
+                    raise
+                return error_response(Unavailable(DISK_FULL))
 
         wrapper.csrf_exempt = True  # type: ignore[attr-defined]
         return wrapper
@@ -69,23 +76,28 @@ def data(request: HttpRequest, container: str, filename: str) -> HttpResponseBas
         store.receive(filename, request, length=int(length), limit=MAX_UPLOAD_BYTES)  # type: ignore[arg-type]
         return HttpResponse(status=201)
     store = readable(stores, container, filename, query, allowed=principal_of_request(request).sees_all)
-    return _answer(open_part(store, filename, request.headers.get("Range", "")), filename)
+    stream = store.open_file(filename)
+    status = os.fstat(stream.fileno())
+    tag = f'"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"'
+    return _answer(request, stream, filename, tag=tag)
 
 
 @_view("GET", "HEAD")
 def image(request: HttpRequest, image_id: str) -> HttpResponseBase:
     """An image as one qcow2 file: public ones for anybody, others by signed URL."""
     store = ports.image_store()
-    if not isinstance(store, LocalImageStore):
-        raise NotFound("this engine keeps its images elsewhere")
     query = request.GET.dict()
     if "signature" in query:
         ports.url_signer().check("GET", ports.IMAGES, f"{image_id}.qcow2", query)
     elif not store.get(image_id).public and not principal_of_request(request).sees_all:
         raise NotFound(f"there is no image {image_id}")
-    path = store.standalone_file(image_id)
-    part = part_of(path.open("rb"), path.stat().st_size, request.headers.get("Range", ""))
-    return _answer(part, f"{store.get(image_id).name}.qcow2")
+    checksum = store.standalone_checksum(image_id)
+    filename = f"{store.get(image_id).name}.qcow2"
+    response = _answer(request, store.open_file(image_id), filename, tag=f'"{checksum}"')
+    # RFC 9530: of the whole file, also where a part of it is sent.
+    digest = base64.b64encode(bytes.fromhex(checksum)).decode()
+    response["Repr-Digest"] = f"sha-256=:{digest}:"
+    return response
 
 
 @_view("GET", "HEAD")
@@ -109,22 +121,20 @@ def _apt_type(path: Path) -> str:
     return "application/vnd.debian.binary-package" if path.suffix == ".deb" else "application/octet-stream"
 
 
-def _answer(part: FilePart, filename: str) -> HttpResponseBase:
-    is_text = filename.endswith((".log", ".txt", ".manifest", ".diff", ".changes", ".dsc"))
+def _answer(request: HttpRequest, stream: BinaryIO, filename: str, *, tag: str) -> HttpResponseBase:
+    """The file, or the part that the request wants of it if it is still the file that it knows by `tag`."""
+    known = request.headers.get("If-Range", tag) == tag
+    size = stream.seek(0, os.SEEK_END)
+    part = part_of(stream, size, request.headers.get("Range", "") if known else "")
     response = StreamingHttpResponse(
         part,
         status=206 if part.partial else 200,
-        content_type="text/plain; charset=utf-8" if is_text else "application/octet-stream",
+        headers=content_headers(filename),
     )
     response["Content-Length"] = str(part.length)
     response["Accept-Ranges"] = "bytes"
+    response["ETag"] = tag
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     if part.partial:
         response["Content-Range"] = part.content_range
-    if not is_text:
-        response["Content-Disposition"] = f'attachment; filename="{_header_safe(filename)}"'
     return response
-
-
-def _header_safe(filename: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._+~-]", "_", filename)

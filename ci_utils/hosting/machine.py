@@ -6,14 +6,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from django.conf import settings
 
 from ci_utils.commands import DEBIAN_PACKAGES
 from ci_utils.compute.kvm import choose_accelerator
 from ci_utils.errors import CIError
-from ci_utils.sandbox.id_range import first_ids
+from ci_utils.sandbox.probe import require_sandboxes
 
 NEEDED_BYTES = 10 << 30
 
@@ -56,17 +55,10 @@ def _kernel() -> Iterator[Finding]:
     fuse = os.access("/dev/fuse", os.R_OK | os.W_OK)
     yield Finding("/dev/fuse", fine=fuse, mend="" if fuse else "load the module: modprobe fuse")
     try:
-        first_ids()
-        yield Finding("ids for sandboxes", fine=True)
+        require_sandboxes()
+        yield Finding("sandboxes", fine=True)
     except CIError as error:
-        yield Finding("ids for sandboxes", fine=False, mend=error.message)
-    restricted = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
-    if os.geteuid() != 0 and restricted.exists() and restricted.read_text().strip() == "1":
-        yield Finding(
-            "user namespaces of ordinary users",
-            fine=False,
-            mend="run as root: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
-        )
+        yield Finding("sandboxes", fine=False, mend=error.message)
     accelerator = choose_accelerator(settings.UCI.accelerator, settings.UCI.data_dir / "machines")
     slower = "" if accelerator == "kvm" else "no usable KVM: machines are emulated, which is slower"
     yield Finding(f"machines run with {accelerator}", fine=True, mend=slower)

@@ -52,12 +52,26 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--listen", metavar="HOST:PORT", type=_listen, help="where to serve; port 0 takes a free one"
     )
+    serve = add("serve", _serve, "serve the services of UCI_SERVICES where they run apart")
+    serve.add_argument("--listen", metavar="HOST:PORT", type=_listen, help="where to serve (UCI_LISTEN)")
     worker = add("worker", _worker, "run the workers of one service")
     worker.add_argument("service", choices=SERVICES, metavar="SERVICE", help=", ".join(SERVICES))
     add("migrate", _migrate, "bring the database to this version")
     add("check", _check, "say what is missing on this machine and the command that installs it")
+    launchpad = add(
+        "launchpad-credentials",
+        _launchpad_credentials,
+        "get a token from Launchpad, which somebody allows in a browser",
+    )
+    launchpad.add_argument(
+        "--output",
+        metavar="FILE",
+        default="lp_creds.txt",
+        help="where to write the settings with the token; - prints them (default: lp_creds.txt)",
+    )
     _add_token_commands(add("token", _token, "make, list and revoke tokens for the API"), common)
     add("uploader", _service_command("uploader"), "say whose signed uploads are trusted", rest=True)
+    add("user", _service_command("user"), "say who can log in to the web pages", rest=True)
     add("image", _service_command("image"), "keep the base images", rest=True)
     add("project", _service_command("project"), "load project data", rest=True)
     return parser
@@ -101,6 +115,12 @@ def _run(arguments: argparse.Namespace, _: list[str]) -> int:
     return engine.run(arguments.listen)
 
 
+def _serve(arguments: argparse.Namespace, _: list[str]) -> int:
+    from ci_utils.hosting.serve import serve  # noqa: PLC0415 -- needs gunicorn, which is optional
+
+    return serve(arguments.listen)
+
+
 def _worker(arguments: argparse.Namespace, _: list[str]) -> int:
     from ci_utils.hosting import engine  # noqa: PLC0415 -- settings are read on import
 
@@ -119,6 +139,13 @@ def _check(_: argparse.Namespace, __: list[str]) -> int:
     from ci_utils.hosting import machine  # noqa: PLC0415 -- settings are read on import
 
     return machine.report()
+
+
+def _launchpad_credentials(arguments: argparse.Namespace, _: list[str]) -> int:
+    from ci_utils.hosting import launchpad_command  # noqa: PLC0415 -- needs the library of Launchpad
+
+    launchpad_command.make_credentials(arguments.output)
+    return 0
 
 
 def _token(arguments: argparse.Namespace, _: list[str]) -> int:

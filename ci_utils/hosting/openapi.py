@@ -8,6 +8,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 
 from ci_utils.api.openapi import document, errors
+from ci_utils.api.schema import ID, TEXT, fields
+from ci_utils.hosting import services
 from ci_utils.hosting.rest import api
 
 PATH = "/api/v1/openapi.json"
@@ -29,8 +31,12 @@ def described() -> dict[str, Any]:
 
 
 def _other_paths() -> dict[str, Any]:
+    own = {PATH: {"get": _operation("openapi", "This description", {"200": _json_answer()})}}
+    return {**own, **_file_paths()} if services.serves_files() else own
+
+
+def _file_paths() -> dict[str, Any]:
     return {
-        PATH: {"get": _operation("openapi", "This description", {"200": _json_answer()})},
         "/data/{container}/{filename}": {
             "parameters": _path("container", "filename"),
             **_file("data", "A file of the data store: a public one, or by signed URL"),
@@ -44,6 +50,7 @@ def _other_paths() -> dict[str, Any]:
             "parameters": _path("owner", "name", "filename"),
             **_file("archive", "A file of an apt archive; its name has slashes"),
         },
+        "/upload/{filename}": {"parameters": _path("filename"), "put": _upload_by_dput()},
     }
 
 
@@ -53,7 +60,10 @@ def _file(name: str, summary: str) -> dict[str, Any]:
     whole = {"description": "The file.", "content": content}
     part = {"description": "The part of it that was asked for.", "content": content}
     bodiless = {status: {"description": answer["description"]} for status, answer in errors(READ).items()}
-    ranged = [{"name": "Range", "in": "header", "schema": {"type": "string", "pattern": "^bytes="}}]
+    ranged = [
+        {"name": "Range", "in": "header", "schema": {"type": "string", "pattern": "^bytes="}},
+        {"name": "If-Range", "in": "header", "schema": {"type": "string"}},
+    ]
     return {
         "get": {
             **_operation(f"get_{name}", summary, {"200": whole, "206": part, **errors(READ)}),
@@ -70,6 +80,18 @@ def _upload() -> dict[str, Any]:
         "parameters": [
             {"name": name, "in": "query", "schema": {"type": "string"}} for name in ("expires", "signature")
         ],
+        "requestBody": {"content": {"application/octet-stream": {}}},
+    }
+
+
+def _upload_by_dput() -> dict[str, Any]:
+    answer = fields({"file": TEXT, "ticket": {"anyOf": [ID, {"type": "null"}]}})
+    content = {"application/json": {"schema": answer}}
+    kept = {"description": "It is kept; `ticket` is what is complete by it.", "content": content}
+    summary = "A file of an upload by dput, whose .changes a trusted key signed"
+    return {
+        **_operation("put_upload", summary, {"201": kept, **errors((400, 404, 503))}),
+        "security": [{}],
         "requestBody": {"content": {"application/octet-stream": {}}},
     }
 

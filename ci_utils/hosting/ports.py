@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from functools import cache, wraps
+from pathlib import Path
 from typing import TypeVar
 
 from django.conf import settings
@@ -21,10 +22,11 @@ from ci_utils.clients.ppa_assigner import PPAAssignerClient
 from ci_utils.clients.ticket_system import TicketSystemClient
 from ci_utils.clients.work import BranchSourceBuilderClient, ImageBuilderClient, TestRunnerClient
 from ci_utils.compute.port import Compute
-from ci_utils.config import Config
+from ci_utils.config import Config, GlanceConfig, LaunchpadConfig, NovaConfig, OpenStackConfig, SwiftConfig
 from ci_utils.data_store.port import DataStores
 from ci_utils.data_store.signed_urls import SignedUrls
-from ci_utils.errors import CIError
+from ci_utils.errors import CIError, ConfigurationError
+from ci_utils.hosting import leftovers
 from ci_utils.image_store.port import ImageStore
 from ci_utils.sandbox.limits import Limits
 from ci_utils.work_queue.broker import Broker
@@ -56,6 +58,11 @@ def config() -> Config:
     return configured
 
 
+def work_dir(service: str) -> Path:
+    """Where workers of this service keep the files of a request, in a directory for each."""
+    return config().data_dir / leftovers.WORK[service]
+
+
 @_once
 def broker() -> Broker:
     """The message broker of UCI_BROKER."""
@@ -75,10 +82,22 @@ def limits() -> Limits:
 
 @_once
 def data_stores() -> DataStores:
-    """Where files are kept."""
+    """Where files are kept (UCI_DATA_STORE)."""
+    if config().data_store == "swift":
+        return _swift()
     from ci_utils.data_store.local import LocalDataStores  # noqa: PLC0415 -- only where it is used
 
     return LocalDataStores(config().data_dir / "data-store", config().url, config().secret_key.encode())
+
+
+def _swift() -> DataStores:
+    try:
+        from ci_utils.data_store.swift import SwiftDataStores  # noqa: PLC0415 -- only where it is used
+    except ImportError:
+        raise ConfigurationError(
+            "UCI_DATA_STORE: swift needs python-swiftclient; install uci-engine[distributed]"
+        ) from None
+    return SwiftDataStores(SwiftConfig.from_environment(), OpenStackConfig.from_environment())
 
 
 def url_signer() -> SignedUrls:
@@ -93,8 +112,7 @@ def readable_url(url: str) -> str:
         name = url.removeprefix(images)
         return f"{url}?{url_signer().permission('GET', IMAGES, name, READABLE_SECONDS)}"
     try:
-        store, filename = data_stores().locate(url)
-        return store.download_url(filename, READABLE_SECONDS)
+        return data_stores().readable_url(url, READABLE_SECONDS)
     except CIError:
         return url
 
@@ -107,15 +125,31 @@ def mirror() -> Mirror:
 
 @_once
 def image_store() -> ImageStore:
-    """Where images are kept."""
+    """Where images are kept (UCI_IMAGE_STORE)."""
+    if config().image_store == "glance":
+        return _glance()
     from ci_utils.image_store.local import LocalImageStore  # noqa: PLC0415 -- only where it is used
 
     return LocalImageStore(config().data_dir / "images", f"{config().url}/images")
 
 
+def _glance() -> ImageStore:
+    from ci_utils.image_store.glance import GlanceImageStore  # noqa: PLC0415 -- only where it is used
+
+    settings = GlanceConfig.from_environment()
+    return GlanceImageStore(
+        settings.credentials(OpenStackConfig.from_environment()),
+        config().data_dir / "cache" / "images",
+        settings.cache_bytes,
+        f"{config().url}/images",
+    )
+
+
 @_once
 def archives() -> Archives:
-    """The pool of archives, the destination, and the farm that builds in them."""
+    """The pool of archives, the destination, and the farm that builds in them (UCI_ARCHIVES)."""
+    if config().archives == "launchpad":
+        return _launchpad()
     from ci_utils.archive.local import LocalArchives  # noqa: PLC0415 -- only where it is used
 
     settings = config()
@@ -134,13 +168,45 @@ def archives() -> Archives:
     return made
 
 
+def _launchpad() -> Archives:
+    from ci_utils.archive.launchpad.archives import LaunchpadArchives  # noqa: PLC0415 -- where it is used
+
+    made = LaunchpadArchives(
+        LaunchpadConfig.from_environment(),
+        mirror(),
+        owner=config().pool_owner,
+        destination=config().destination_archive,
+    )
+    _to_close.append(made.close)
+    return made
+
+
 @_once
 def compute() -> Compute:
-    """Where machines are booted."""
+    """Where machines are booted (UCI_COMPUTE)."""
+    if config().compute == "nova":
+        return _nova()
     from ci_utils.compute.local import LocalCompute  # noqa: PLC0415 -- only where it is used
 
     return LocalCompute(
-        image_store(), config().data_dir / "machines", mirror(), accelerator=config().accelerator
+        image_store(),
+        config().data_dir / "machines",
+        mirror(),
+        accelerator=config().accelerator,
+        limits=limits(),
+    )
+
+
+def _nova() -> Compute:
+    from ci_utils.compute.nova import NovaCompute  # noqa: PLC0415 -- only where it is used
+
+    if config().image_store != "glance":
+        raise ConfigurationError("UCI_COMPUTE: nova boots images from Glance; set UCI_IMAGE_STORE=glance too")
+    return NovaCompute(
+        OpenStackConfig.from_environment().credentials,
+        NovaConfig.from_environment(),
+        config().data_dir / "machines",
+        mirror(),
     )
 
 

@@ -1,4 +1,4 @@
-"""Secrets that a single machine makes for itself, once, in its data directory."""
+"""Secrets that a single machine makes for itself, once, in its data directory; apart, all must be given."""
 
 from __future__ import annotations
 
@@ -19,6 +19,25 @@ def with_local_secrets(config: Config) -> Config:
         secret_key=config.secret_key or kept(config.data_dir, "secret-key"),
         service_token=config.service_token or kept(config.data_dir, "service-token"),
     )
+
+
+def require_shared(config: Config) -> None:
+    """Raise `ConfigurationError` for what processes cannot make up for themselves: they must agree on it."""
+    needed = {
+        "UCI_SECRET_KEY": config.secret_key,
+        "UCI_SERVICE_TOKEN": config.service_token,
+        "UCI_PUBLIC_URL": config.public_url,
+        "UCI_LANDER_URL": config.lander_url,
+    }
+    for name, value in needed.items():
+        if not value:
+            raise ConfigurationError(
+                f"{name} must be set, and be the same for all of them, where services run apart"
+            )
+    if config.broker.startswith("memory:"):
+        raise ConfigurationError(
+            "UCI_BROKER: memory:// does not reach other processes; give a RabbitMQ (amqp://USER:PASSWORD@HOST//)"
+        )
 
 
 def kept(directory: Path, name: str) -> str:

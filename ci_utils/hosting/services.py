@@ -20,6 +20,11 @@ def hosted() -> tuple[str, ...]:
     return tuple(settings.UCI.services)
 
 
+def serves_files() -> bool:
+    """Whether what local adapters keep is served here: people reach that at the ticket system's address."""
+    return "ticket_system" in hosted()
+
+
 def workers() -> Iterator[tuple[str, ModuleType]]:
     """The `worker` rooms of the hosted services, with `WORK` and `PERIODIC`."""
     for service in hosted():

@@ -6,11 +6,15 @@ from typing import Any
 
 import dj_database_url
 
-from ci_utils.config import Config
+from ci_utils.config import Config, SMTPConfig, UploadQueueConfig, WebhookConfig
 from ci_utils.errors import ConfigurationError
+from ci_utils.hosting import page_settings
 from ci_utils.hosting.secrets import with_local_secrets
 
 UCI = with_local_secrets(Config.from_environment())
+UPLOAD_QUEUE = UploadQueueConfig.from_environment()
+SMTP = SMTPConfig.from_environment()
+WEBHOOKS = WebhookConfig.from_environment()
 
 SECRET_KEY = UCI.secret_key
 DEBUG = False
@@ -34,8 +38,19 @@ INSTALLED_APPS = [
     *UCI.services,
 ]
 MIDDLEWARE = ["ci_utils.hosting.middleware.NoBodyForHead", "ci_utils.hosting.middleware.JsonErrors"]
+if "web_ui" in UCI.services:
+    INSTALLED_APPS += page_settings.APPS
+    MIDDLEWARE += page_settings.MIDDLEWARE
+    globals().update(page_settings.page_settings(UCI))
 
 CONNECTION_SECONDS = 60
+#: A PostgreSQL whose machine fell silent is noticed within these seconds, while connecting and while waiting.
+POSTGRESQL_OPTIONS = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
 
 
 def _database() -> dict[str, Any]:
@@ -48,15 +63,19 @@ def _database() -> dict[str, Any]:
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,
-                "init_command": "PRAGMA journal_mode=WAL;",
+                # What must be on the disk before anything else happens: see ci_utils.durability.
+                "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;",
             },
         }
     try:
-        return dict(
+        parsed: dict[str, Any] = dict(
             dj_database_url.parse(UCI.database, conn_max_age=CONNECTION_SECONDS, conn_health_checks=True)
         )
     except (ValueError, KeyError):
         raise ConfigurationError("UCI_DATABASE: its value is not a database URL") from None
+    if parsed["ENGINE"] == "django.db.backends.postgresql":
+        parsed["OPTIONS"] = POSTGRESQL_OPTIONS | parsed.get("OPTIONS", {})
+    return parsed
 
 
 DATABASES = {"default": _database()}

@@ -1,4 +1,4 @@
-"""`GET /api/v1/status`: every hosted service, in one answer.
+"""`GET /api/v1/status`: every hosted service, in one answer; `ready`: whether they can work.
 
 Specification: the `status` section of each service's chapter.
 """
@@ -12,6 +12,28 @@ from django.http import HttpRequest, HttpResponse
 from ci_utils.api.resources import EngineMeta, EngineResource, numbers_of, principal_of_request
 from ci_utils.api.schema import fields
 from ci_utils.hosting import services
+from ci_utils.hosting.needs import Readiness
+
+
+class ReadyResource(EngineResource):
+    """Whether this process could do its work: 200, or 503 with a sentence for each thing that is missing.
+
+    For load balancers and supervisors. It looks at the database and its
+    migrations, the broker and the stores of the hosted services.
+    """
+
+    class Meta(EngineMeta):
+        resource_name = "ready"
+        list_allowed_methods = ["get"]
+        detail_allowed_methods: list[str] = []
+        answers = {"get_list": {200: fields({"ready": {"const": True}})}}
+
+    _readiness = Readiness(services.hosted())
+
+    def get_list(self, request: HttpRequest, **_: Any) -> HttpResponse:
+        self._readiness.require()
+        response: HttpResponse = self.create_response(request, {"ready": True})
+        return response
 
 
 class StatusResource(EngineResource):

@@ -7,6 +7,7 @@ nothing.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,13 +15,20 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, Q
+from django.db.utils import InterfaceError, InternalError, OperationalError
 from django.utils import timezone
 
-from ci_utils.errors import Conflict
+from ci_utils.errors import Conflict, Unavailable
 from ci_utils.work_queue.broker import Broker
 from ci_utils.work_queue.models import WorkRequest
 
+log = logging.getLogger(__name__)
+
 State = WorkRequest.State
+
+#: What is raised while the database does not answer, or (`InternalError`) only lets itself be read because
+#: another server takes its place; then nothing can be recorded, and later it can.
+DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 
 
 def accept(queue: str, key: str, payload: Mapping[str, Any], *, broker: Broker) -> tuple[WorkRequest, bool]:
@@ -37,8 +45,16 @@ def accept(queue: str, key: str, payload: Mapping[str, Any], *, broker: Broker) 
         if not created and request.payload != dict(payload):
             raise Conflict(f"{key} already stands for another request; choose another progress_trigger")
         if created:
-            transaction.on_commit(partial(broker.wake, queue))
+            transaction.on_commit(partial(wake, queue, broker=broker))
     return request, created
+
+
+def wake(queue: str, *, broker: Broker) -> None:
+    """Tell the workers that a row waits; one that cannot be told now finds it when it looks by itself."""
+    try:
+        broker.wake(queue)
+    except Unavailable as error:
+        log.warning("the workers of %s are not woken: %s", queue, error)
 
 
 def claim(queue: str, worker: str, *, lease: timedelta) -> WorkRequest | None:
@@ -48,16 +64,22 @@ def claim(queue: str, worker: str, *, lease: timedelta) -> WorkRequest | None:
         request = _oldest_claimable(queue, now)
         if request is None:
             return None
-        won = WorkRequest.objects.filter(_claimable(now), pk=request.pk, attempt=request.attempt).update(
-            state=State.RUNNING,
-            worker=worker,
-            attempt=request.attempt + 1,
-            started_at=request.started_at or now,
-            leased_until_at=now + lease,
-        )
-        if won:
-            request.refresh_from_db()
+        if take(request, worker, now=now, lease=lease):
             return request
+
+
+def take(request: WorkRequest, worker: str, *, now: datetime, lease: timedelta) -> bool:
+    """Give a request to a worker; False if another one has got it first."""
+    won = WorkRequest.objects.filter(claimable(now), pk=request.pk, attempt=request.attempt).update(
+        state=State.RUNNING,
+        worker=worker,
+        attempt=request.attempt + 1,
+        started_at=request.started_at or now,
+        leased_until_at=now + lease,
+    )
+    if won:
+        request.refresh_from_db()
+    return bool(won)
 
 
 def renew(request: WorkRequest, *, lease: timedelta) -> bool:
@@ -120,7 +142,8 @@ def _oldest_claimable(queue: str, now: datetime) -> WorkRequest | None:
     return min(first, key=lambda request: request.pk, default=None)
 
 
-def _claimable(now: datetime) -> Q:
+def claimable(now: datetime) -> Q:
+    """Requests that wait, or whose worker fell silent."""
     return Q(state=State.QUEUED) | Q(state=State.RUNNING, leased_until_at__lt=now)
 
 
