@@ -1,3 +1,3 @@
-from branch_source_builder.api import BuildSourceResource
+from branch_source_builder.api import BuildLogResource, BuildSourceResource
 
-RESOURCES = [BuildSourceResource()]
+RESOURCES = [BuildSourceResource(), BuildLogResource()]

@@ -15,9 +15,8 @@ def handle(task: Task) -> dict[str, Any]:
         archives=ports.archives(),
         data_stores=ports.data_stores(),
         progress=task.progress,
-        directory=ports.config().data_dir / "branch-source-builder" / task.key,
+        directory=ports.work_dir("branch_source_builder") / task.key,
         stopping=task.cancelled,
-        withdrawn=task.withdrawn,
     )
 
 

@@ -58,8 +58,12 @@ class MasterJob(models.Model):
 
     @property
     def building(self) -> bool:
-        """What `cancel_url` answers: whether the stages' work is still wanted."""
-        return not self.ended and self.cancelled_at is None
+        """What `cancel_url` answers: whether the stages' work is still wanted.
+
+        After a failed stage it is not: the archive goes back before the job ends.
+        """
+        failed = (ChildJob.State.FAILURE, ChildJob.State.ABORTED)
+        return not (self.ended or self.cancelled_at or any(s.state in failed for s in self.stages.all()))
 
 
 class ChildJob(models.Model):

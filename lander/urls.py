@@ -1,3 +1,3 @@
-from lander.api import CancelRequestResource, ExecuteRequestResource, JobResource
+from lander.api import CancelRequestResource, ExecuteRequestResource, JobResource, StageTimesResource
 
-RESOURCES = [ExecuteRequestResource(), CancelRequestResource(), JobResource()]
+RESOURCES = [ExecuteRequestResource(), CancelRequestResource(), JobResource(), StageTimesResource()]

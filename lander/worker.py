@@ -1,4 +1,4 @@
-"""Lands the accepted tickets, one after another."""
+"""Lands the accepted tickets: one after another, or, by setting, those without a common source at once."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from django.db import close_old_connections
 
 from ci_utils.errors import Cancelled, StageFailed
 from ci_utils.hosting import ports
+from ci_utils.work_queue.requests import DATABASE_AWAY
+from ci_utils.work_queue.turns import Turns
 from ci_utils.work_queue.worker import Periodic, Task, Work
+from lander.domain import jobs
 from lander.domain.jobs import QUEUE
-from lander.domain.land import DATABASE_AWAY, land
+from lander.domain.land import land
 from lander.domain.services import Services
 from lander.models import MasterJob
 
@@ -65,5 +68,12 @@ def _services() -> Services:
     )
 
 
-WORK = [Work(queue=QUEUE, handle=handle, message_fields=("ticket",))]
+WORK = [
+    Work(
+        queue=QUEUE,
+        handle=handle,
+        message_fields=("ticket",),
+        turns=Turns(at_once=ports.config().concurrent_tickets, needs=jobs.sources),
+    )
+]
 PERIODIC: list[Periodic] = []

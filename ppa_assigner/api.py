@@ -30,13 +30,16 @@ class PPAResource(EngineModelResource):
         list_allowed_methods = ["get", "post", "patch"]
         detail_allowed_methods = ["get", "patch"]
         filtering = {"state": ["exact"], "ticket_id": ["exact"], "name": ["exact"]}
+        # Archives are filled and emptied after these answers: that must not be forgotten.
+        settles_services = True
         create_scopes = change_scopes = populate_scopes = (Scope.SERVICE, Scope.OPERATE)
         create_schema = fields({"ticket_id": ID_OR_TEXT})
         change_schema = fields({"state": {"const": "dirty"}}, {"ticket_id": ID})
         populate_schema = fields({"populate": {"const": True}})
 
     def obj_get_list(self, bundle: Any, **kwargs: Any) -> Any:
-        if "ticket_id" in bundle.request.GET:
+        # A filter may have its operator behind it: ticket_id__exact.
+        if any(name.partition("__")[0] == "ticket_id" for name in bundle.request.GET):
             principal_of_request(bundle.request).require(Scope.OPERATE, Scope.SERVICE)
         return super().obj_get_list(bundle, **kwargs)
 

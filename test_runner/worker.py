@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 from ci_utils.hosting import ports
 from ci_utils.work_queue.worker import Periodic, Task, Work
-from test_runner.domain.test_image import test_image
+from test_runner.domain.test_image import MACHINE_PREFIX, test_image
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 600
 
 
 def handle(task: Task) -> Mapping[str, object]:
@@ -23,7 +28,7 @@ def handle(task: Task) -> Mapping[str, object]:
         archives=ports.archives(),
         compute=ports.compute(),
         data_stores=ports.data_stores(),
-        work_dir=config.data_dir / "tests",
+        work_dir=ports.work_dir("test_runner"),
         limits=ports.limits(),
         timeout=config.test_timeout,
         report=task.progress.status,
@@ -31,5 +36,11 @@ def handle(task: Task) -> Mapping[str, object]:
     )
 
 
+def sweep_machines() -> None:
+    """Delete the machines of test runners that died and whose requests nobody took up again."""
+    for name in ports.compute().sweep(MACHINE_PREFIX):
+        logger.warning("the machine %s was left by a test runner that died; it is deleted", name)
+
+
 WORK = [Work(queue="test_runner", handle=handle, message_fields=("ticket_id", "image_id"))]
-PERIODIC: list[Periodic] = []
+PERIODIC = [Periodic("test-machines", SWEEP_SECONDS, sweep_machines)]

@@ -1,4 +1,6 @@
-"""The resources that the host registers under /api/v1/."""
+"""The resources that the host registers under /api/v1/, and the address that dput uploads to."""
+
+from django.urls import path
 
 from ticket_system.api.bundle import BundleResource
 from ticket_system.api.packages import (
@@ -7,6 +9,7 @@ from ticket_system.api.packages import (
     SourcePackageResource,
     SourcePackageUploadResource,
 )
+from ticket_system.api.queue import QueueResource, TicketCountsResource
 from ticket_system.api.reports import UpdateSubTicketStatusResource, UpdateTicketStatusResource
 from ticket_system.api.subtickets import (
     SubTicketArtifactResource,
@@ -20,12 +23,16 @@ from ticket_system.api.tickets import (
     TicketResource,
     TicketStatusResource,
 )
+from ticket_system.api.upload_queue import upload_file
 
+PAGES = [path("upload/<str:filename>", upload_file)]
 RESOURCES = [
     TicketResource(),
     FullTicketResource(),
     OpenTicketsResource(),
     TicketStatusResource(),
+    TicketCountsResource(),
+    QueueResource(),
     UpdateTicketStatusResource(),
     UpdateSubTicketStatusResource(),
     SourcePackageUploadResource(),

@@ -7,7 +7,7 @@ Specification: chapter "Branch/Source Builder", the four kinds of message and
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class BuildRequest:
     source_packages: Sequence[str]
     ppa: str
     private: bool
+    checksums: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> BuildRequest:
@@ -42,6 +43,7 @@ class BuildRequest:
             source_packages=payload["source_packages"],
             ppa=payload["ppa"],
             private=bool(payload.get("private")),
+            checksums=payload.get("checksums", {}),
         )
 
 
@@ -53,24 +55,21 @@ def build_sources(
     progress: ProgressPublisher,
     directory: Path,
     stopping: Callable[[], bool],
-    withdrawn: Callable[[], bool],
 ) -> dict[str, Any]:
     """Build, and return {"logs": [URL], "builds": [{source, version, architecture, state, log}]}.
 
     `directory` is for the downloads. Once `stopping` is true it gives up with
-    `Cancelled`; the builds are stopped too if the request was `withdrawn`, and
-    otherwise go on until somebody follows them again. Raises `StageFailed`, with
-    the same result, for an upload that is refused and for a build that fails.
+    `Cancelled` and hands nothing in any more. Builds that have begun go on until
+    somebody follows them again, or until the archive is cleaned: it may be
+    another ticket's by now, so they are not stopped here. Raises `StageFailed`,
+    with the same result, for an upload that is refused and for a build that fails.
     """
     progress.waiting(f"fetching the source packages for {request.ppa}")
-    with fetched_uploads(request.source_packages, data_stores=data_stores, directory=directory) as uploads:
-        _hand_in(uploads, request.ppa, archives)
-    try:
-        builds = BuildFollower(request.ppa, uploads, archives, progress, stopping).follow()
-    except Cancelled:
-        if withdrawn():
-            archives.cancel_builds(request.ppa)
-        raise
+    with fetched_uploads(
+        request.source_packages, request.checksums, data_stores=data_stores, directory=directory
+    ) as uploads:
+        _hand_in(uploads, request.ppa, archives, stopping)
+    builds = BuildFollower(request.ppa, uploads, archives, progress, stopping).follow()
     store = data_stores.open(f"ticket.{request.ticket_id}", "logs", public=not request.private)
     result = keep_logs(builds, archives=archives, archive=request.ppa, store=store)
     failed = [build for build in builds if build.state is not BuildState.BUILT]
@@ -79,9 +78,11 @@ def build_sources(
     return result
 
 
-def _hand_in(uploads: Sequence[Upload], ppa: str, archives: Archives) -> None:
+def _hand_in(uploads: Sequence[Upload], ppa: str, archives: Archives, stopping: Callable[[], bool]) -> None:
     try:
         for upload in uploads:
+            if stopping():
+                raise Cancelled(f"the upload to {ppa} was cancelled")
             archives.upload(ppa, upload.changes)
     except UploadRejected as error:
         archives.cancel_builds(ppa)
@@ -92,7 +93,9 @@ def _hand_in(uploads: Sequence[Upload], ppa: str, archives: Archives) -> None:
 
 def _failure(failed: Sequence[Build]) -> str:
     first = failed[0]
-    reason = f": {first.reason.rstrip('.')}" if first.reason else ""
+    name, outcome = f"{first.source} {first.version}", OUTCOMES[first.state]
+    # Archives give a whole sentence; what it begins with is said here with the architecture.
+    why = first.reason.rstrip(".").removeprefix(f"{name} {outcome}: ")
+    reason = f": {why}" if why else ""
     others = f" (and {len(failed) - 1} more did not build)" if len(failed) > 1 else ""
-    outcome = OUTCOMES[first.state]
-    return f"{first.source} {first.version} {outcome} on {first.architecture}{reason}{others}"
+    return f"{name} {outcome} on {first.architecture}{reason}{others}"

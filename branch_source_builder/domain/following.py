@@ -43,7 +43,10 @@ class BuildFollower:
                 if all(build.state.ended for build in builds):
                     return builds
             elif time.monotonic() - listed_at > PATIENCE_SECONDS:
-                raise StageFailed(f"{self.ppa} does not say that it builds {_names(missing)}")
+                raise StageFailed(
+                    f"{self.ppa} does not say that it builds {_names(missing)}; if it is in Launchpad, "
+                    "a mail to whoever signed the upload says why it was refused"
+                )
             if self.stopping():
                 raise Cancelled(f"the builds in {self.ppa} were cancelled")
             told = self._tell(builds, told)

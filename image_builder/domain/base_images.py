@@ -31,9 +31,15 @@ COPY_BYTES = 1 << 20
 
 
 class BaseImages:
-    """The images of the store that are marked as base images; `work_dir` holds half made ones."""
+    """The images of the store that are marked as base images; `work_dir` holds half made ones.
 
-    def __init__(self, image_store: ImageStore, mirror: Mirror, work_dir: Path) -> None:
+    One that is made here has cloud-init if it is `for_cloud`.
+    """
+
+    def __init__(
+        self, image_store: ImageStore, mirror: Mirror, work_dir: Path, *, for_cloud: bool = False
+    ) -> None:
+        self._for_cloud = for_cloud
         self._store = image_store
         self._mirror = mirror
         self._work_dir = work_dir
@@ -41,7 +47,8 @@ class BaseImages:
     @property
     def default_name(self) -> str:
         """The name of the one that is made from the mirror."""
-        return f"{self._mirror.series}-{architecture()}"
+        name = f"{self._mirror.series}-{architecture()}"
+        return f"{name}-cloud" if self._for_cloud else name
 
     def list(self) -> list[Image]:
         """All base images, oldest first."""
@@ -86,7 +93,14 @@ class BaseImages:
             except NotFound:
                 report(f"making the base image {name} from the mirror, once; this takes a minute or two")
             with self._half_made() as path:
-                make_base_image(path, self._mirror, log=log, timeout=timeout, cancelled=cancelled)
+                make_base_image(
+                    path,
+                    self._mirror,
+                    for_cloud=self._for_cloud,
+                    log=log,
+                    timeout=timeout,
+                    cancelled=cancelled,
+                )
                 return self._store.upload(name, path, properties=self._properties("mirror"), public=True)
 
     def add(self, name: str, source: str, *, sha256: str, report: Callable[[str], None]) -> Image:
@@ -107,7 +121,8 @@ class BaseImages:
     def from_data_store(self, url: str, data_stores: DataStores) -> Image:
         """The base image at a URL of the data store; read into the image store the first time."""
         container, filename = data_stores.locate(url)
-        name = f"{filename}-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
+        # With a slash it is no name that a request can have: who may read the URL is all who may build on it.
+        name = f"{filename}/{hashlib.sha256(url.encode()).hexdigest()[:16]}"
         with self._locked(never), self._half_made() as path:
             with contextlib.suppress(NotFound):
                 return self.get(name)

@@ -53,40 +53,37 @@ def archive_consoles(
     children: Iterable[ChildJob], *, store: DataStore, reporter: TicketReporter
 ) -> dict[str, str]:
     """Keep console log and result of every stage that ran; the logs' URLs by stage."""
-    urls = {}
-    files = []
-    for child in children:
-        if child.started_at is None:
-            continue
-        outcome = {
-            "stage": child.stage,
-            "state": child.state,
-            "message": child.message,
-            "parameters": child.parameters,
-            "result": child.result,
-        }
-        urls[child.stage] = store.put_file(f"lander-{child.stage}.log", console_text([child]).encode())
-        kept = store.put_file(f"lander-{child.stage}.json", json.dumps(outcome, indent=2).encode())
-        files += [_file(url, "LOGS") for url in (urls[child.stage], kept)]
-    reporter.artifacts(files)
-    return urls
+    ran = [child for child in children if child.started_at]
+    files = {}
+    for child in ran:
+        files[f"lander-{child.stage}.log"] = console_text([child]).encode()
+        files[f"lander-{child.stage}.json"] = json.dumps(_outcome(child), indent=2).encode()
+    urls = store.put_files(files)
+    reporter.artifacts([_file(url, "LOGS") for url in urls])
+    return {child.stage: url for child, url in zip(ran, urls[::2], strict=True)}
 
 
 def failure_log(result: Mapping[str, Any]) -> str:
-    """The log that shows why a stage failed, if its result names one: that of the build or tests that did."""
-    for build in result.get("builds", []):
-        if build["state"] != BUILT and build["log"]:
-            return str(build["log"])
-    logs = [str(url) for url in result.get("logs", [])]
-    failed = sources_with_verdict(result, "failed")
-    of_failed = [url for url in logs if any(f"-{source}-" in _name(url) for source in failed)]
-    return next(iter(of_failed or logs), "")
+    """The log that shows why a stage failed: that of the build that did, the one that is named, or any."""
+    of_builds = [build["log"] for build in result.get("builds", []) if build["state"] != BUILT]
+    candidates = [*of_builds, result.get("failure_log"), *result.get("logs", [])]
+    return next((str(url) for url in candidates if url), "")
 
 
 def sources_with_verdict(result: Mapping[str, Any], verdict: str) -> list[str]:
     """The sources of a test result that were judged so: passed, failed, `no tests`."""
     found = result.get("results", {}).get("sources", {})
     return sorted(source for source, judged in found.items() if judged["verdict"] == verdict)
+
+
+def _outcome(child: ChildJob) -> dict[str, Any]:
+    return {
+        "stage": child.stage,
+        "state": child.state,
+        "message": child.message,
+        "parameters": child.parameters,
+        "result": child.result,
+    }
 
 
 def _urls(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -23,6 +23,13 @@ class Console:
         self._child = child
         self._lines = child.console.count()
 
+    @property
+    def last(self) -> str:
+        """The line that was written last, if any: after a restart, where the work was."""
+        if not self._lines:
+            return ""
+        return self._child.console.values_list("text", flat=True).last() or ""
+
     def write(self, text: str) -> None:
         """Add a line; once there are too many, one that says so and then no more."""
         self._lines += 1
@@ -32,6 +39,11 @@ class Console:
         if self._lines == MAX_LINES:
             line = "the log is full; further lines are left out"
         ConsoleLine.objects.create(child=self._child, written_at=timezone.now(), text=line)
+
+
+def stage_text(child: ChildJob, *, after: int = 0) -> str:
+    """The console log of one child job without its first `after` lines."""
+    return "".join(f"{line}\n" for line in child.console.all()[after:])
 
 
 def console_text(children: Iterable[ChildJob]) -> str:

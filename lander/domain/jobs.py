@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from django.db import transaction
 from django.utils import timezone
@@ -32,6 +33,13 @@ def accept(parameters: Mapping[str, Any], *, broker: Broker) -> WorkRequest:
     return request
 
 
+def sources(parameters: Mapping[str, Any]) -> set[str]:
+    """The sources that a request brings: tickets that share one land in the order in which they came."""
+    named = {str(subticket["source"]) for subticket in parameters.get("subtickets", [])}
+    files = {unquote(urlsplit(url).path.rpartition("/")[2]) for url in parameters["source_packages"]}
+    return named | {file.partition("_")[0] for file in files if file.endswith((".changes", ".dsc"))}
+
+
 def begin(progress_trigger: str) -> MasterJob:
     """The job of a request, running now unless it has ended."""
     MasterJob.objects.filter(progress_trigger=progress_trigger, state=MasterJob.State.QUEUED).update(
@@ -45,18 +53,20 @@ def cancel(progress_trigger: str) -> MasterJob:
 
     `NotFound` if there is none, `Conflict` if it has ended or is publishing.
     """
-    job = MasterJob.objects.filter(progress_trigger=progress_trigger).first()
-    if job is None:
-        raise NotFound(f"the lander has no request {progress_trigger}")
-    if job.cancelled_at:
-        return job
-    if job.ended:
-        raise Conflict(f"{job} has ended already; there is nothing to cancel")
-    begun = (ChildJob.State.RUNNING, ChildJob.State.SUCCESS)
-    if job.stages.filter(stage="publish", state__in=begun).exists():
-        raise Conflict(f"{job} publishes its packages already; it is too late to cancel it")
-    MasterJob.objects.filter(pk=job.pk, ended_at=None).update(cancelled_at=timezone.now())
-    job.refresh_from_db()
+    with transaction.atomic():
+        # The lock that `start_child` takes too: either publishing sees the end, or this sees it publish.
+        job = MasterJob.objects.select_for_update().filter(progress_trigger=progress_trigger).first()
+        if job is None:
+            raise NotFound(f"the lander has no request {progress_trigger}")
+        if job.cancelled_at:
+            return job
+        if job.ended:
+            raise Conflict(f"{job} has ended already; there is nothing to cancel")
+        begun = (ChildJob.State.RUNNING, ChildJob.State.SUCCESS)
+        if job.stages.filter(stage="publish", state__in=begun).exists():
+            raise Conflict(f"{job} publishes its packages already; it is too late to cancel it")
+        job.cancelled_at = timezone.now()
+        job.save(update_fields=["cancelled_at"])
     return job
 
 
@@ -78,10 +88,12 @@ def child_of(job: MasterJob, stage: str) -> ChildJob:
 
 
 def start_child(child: ChildJob, parameters: Mapping[str, Any]) -> None:
-    """Record that a stage runs, with what it is asked."""
+    """Record that a stage runs, with what it is asked; who cancels comes before this, or finds it running."""
     child.state, child.parameters = ChildJob.State.RUNNING, dict(parameters)
     child.started_at = child.started_at or timezone.now()
-    child.save(update_fields=["state", "parameters", "started_at"])
+    with transaction.atomic():
+        MasterJob.objects.select_for_update().get(pk=child.master_id)
+        child.save(update_fields=["state", "parameters", "started_at"])
 
 
 def end_child(child: ChildJob, state: ChildJob.State, message: str, result: Mapping[str, Any]) -> None:

@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.db.utils import InterfaceError, OperationalError
+from django.db import close_old_connections
 
+from ci_utils.disk_space import DISK_FULL, says_full
 from ci_utils.errors import Cancelled, CIError, StageFailed
 from ci_utils.work_queue.progress import ProgressPublisher
+from ci_utils.work_queue.requests import DATABASE_AWAY
 from lander.domain import jobs
 from lander.domain.artifacts import (
     BUILT,
@@ -25,7 +27,7 @@ from lander.domain.artifacts import (
 )
 from lander.domain.console import Console
 from lander.domain.reporting import TicketReporter
-from lander.domain.run import CANCELLED, TICK_SECONDS, StageRun
+from lander.domain.run import CANCELLED, RETRY_SECONDS, TICK_SECONDS, StageRun
 from lander.domain.services import Services
 from lander.domain.stages import STAGES, Stage
 from lander.models import ChildJob, MasterJob
@@ -34,8 +36,6 @@ log = logging.getLogger(__name__)
 
 State = ChildJob.State
 
-#: Then nothing can be recorded; the landing is done again and goes on.
-DATABASE_AWAY = (OperationalError, InterfaceError)
 #: What reading a result raises that lacks something; a ticket ends all the same.
 MALFORMED = (LookupError, TypeError, AttributeError)
 UNEXPECTED = "the lander met an unexpected error; its log has the detail"
@@ -91,9 +91,23 @@ class _Landing:
     def _run_stage(self, stage: Stage, child: ChildJob, parameters: Mapping[str, Any]) -> None:
         run = self._stage_run(stage, child)
         state, message, result = self._outcome(stage, child, run, parameters)
-        run.console.write(f"{state.lower()}: {message}" if message else state.lower())
-        self._leave_behind(stage, message, result)
-        jobs.end_child(child, state, message, result)
+
+        def record() -> None:
+            run.console.write(f"{state.lower()}: {message}" if message else state.lower())
+            self._leave_behind(stage, message, result)
+            jobs.end_child(child, state, message, result)
+
+        self._recorded(record)
+
+    def _recorded(self, record: Callable[[], None]) -> None:
+        """Record how a stage ended; a database that is away is waited for, so that no stage is done again."""
+        while True:
+            try:
+                return record()
+            except DATABASE_AWAY as error:
+                log.warning("%s: the database does not answer: %s", self._job, error)
+                close_old_connections()
+            self._pause(RETRY_SECONDS)
 
     def _stage_run(self, stage: Stage, child: ChildJob) -> StageRun:
         return StageRun(
@@ -129,13 +143,13 @@ class _Landing:
         except CIError as error:
             log.warning("%s: %s: %s", self._job, stage.name, error)
             return State.FAILURE, error.message, {}
-        except Exception:
+        except Exception as error:
             log.exception("%s: %s met an unexpected error", self._job, stage.name)
-            return State.FAILURE, UNEXPECTED, {}
+            return State.FAILURE, DISK_FULL if says_full(error) else UNEXPECTED, {}
 
     def _open(self, stage: Stage, run: StageRun) -> None:
         if stage.opening:
-            run.tell(stage.opening)
+            run.tell(run.console.last or stage.opening)
         if stage.name == "build":
             for subticket in self._subtickets:
                 self._reporter.subticket(subticket["id"], step="200", status="100", message="building")

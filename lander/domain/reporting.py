@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from ci_utils.clients.base import refused_for_good
 from ci_utils.clients.ticket_system import TicketSystemClient
 from ci_utils.errors import CIError
 
@@ -21,8 +22,9 @@ log = logging.getLogger(__name__)
 #: Between two reports that differ only in their message.
 QUIET_SECONDS = 1.0
 RETRY_SECONDS = 2.0
-#: As many as the body of a request holds, however long their names are.
-FILES_AT_ONCE = 500
+#: The ticket system asks the data store for the size of each before it answers: with more, a slow store
+#: takes longer than a client waits, and the same request would be sent for ever.
+FILES_AT_ONCE = 50
 
 
 class TicketReporter:
@@ -50,9 +52,13 @@ class TicketReporter:
             self._send()
 
     def end(self, **fields: Any) -> None:
-        """Report the end of a ticket; waits until the ticket system has taken it."""
+        """Report the end of a ticket; waits until the ticket system has taken it, or refused it for good."""
         self._pending = None
-        self.deliver(lambda: self._client.set_status(self._ticket_id, **fields))
+        self.deliver(
+            lambda: self._client.set_status(self._ticket_id, **fields),
+            # Nobody else would ever end the ticket: also what an operator must mend first is waited for.
+            gives_up=refused_for_good,
+        )
 
     def subticket(self, subticket_id: int, *, status: str, message: str, step: str) -> None:
         """Report how the build of one source is."""
@@ -69,15 +75,20 @@ class TicketReporter:
         """Attach a file to one of the ticket's subtickets."""
         self.deliver(lambda: self._client.add_subticket_artifact(subticket_id, **file))
 
-    def deliver(self, send: Callable[[], None]) -> None:
-        """Send until it is taken, or refused for good (a ticket that has ended meanwhile, say)."""
+    def deliver(
+        self,
+        send: Callable[[], None],
+        *,
+        gives_up: Callable[[CIError], bool] = lambda error: not error.retryable,
+    ) -> None:
+        """Send until it is taken, or meets an error that ends it (a ticket that has ended meanwhile, say)."""
         while True:
             try:
                 send()
                 return
             except CIError as error:
                 log.warning("ticket %s: the ticket system: %s", self._ticket_id, error)
-                if not error.retryable:
+                if gives_up(error):
                     return
             self._pause(RETRY_SECONDS)
 

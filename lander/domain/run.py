@@ -73,21 +73,28 @@ class StageRun:
             self.require_wanted()
             time.sleep(min(TICK_SECONDS, left))
 
-    def retry(self, call: Callable[[], T], *, waiting: str, seconds: float = float("inf")) -> T:
-        """What `call` returns; while it raises what trying again can help, wait, at most for `seconds`.
+    def retry(
+        self,
+        call: Callable[[], T],
+        *,
+        waiting: str,
+        seconds: float = float("inf"),
+        gives_up: Callable[[CIError], bool] = lambda error: not error.retryable,
+    ) -> T:
+        """What `call` returns; while it raises what trying again can help, wait.
 
-        The message `waiting` is told once.
+        At most for `seconds` from when it first failed, however long it took
+        to. The message `waiting` is told once.
         """
-        until = time.monotonic() + seconds
-        told = False
+        failed_at = None
         while True:
             try:
                 return call()
             except CIError as error:
-                if not error.retryable or time.monotonic() > until:
+                if gives_up(error) or (failed_at is not None and time.monotonic() > failed_at + seconds):
                     raise
-                if not told:
+                if failed_at is None:
+                    failed_at = time.monotonic()
                     log.info("%s: %s: %s", self.job, waiting, error)
                     self.tell(waiting)
-                    told = True
             self.pause(RETRY_SECONDS)

@@ -41,6 +41,7 @@ def _reserve(parameters: Parameters) -> dict[str, Any]:
 def _build_source(parameters: Parameters) -> dict[str, Any]:
     return _work(parameters, "build") | {
         "source_packages": parameters["source_packages"],
+        "checksums": parameters.get("checksums", {}),
         "series": parameters["series"],
         "ppa": parameters["ppa"],
         "archive": parameters["archive"],

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from ci_utils.archive.port import Archives
 from ci_utils.errors import CIError
+from ci_utils.work_queue.requests import DATABASE_AWAY
 from ppa_assigner.models import PPA
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,10 @@ def clean(*, archives: Archives) -> None:
             _move_on(ppa, archives)
         except CIError as error:
             log.warning("cleaning %s: %s; trying again", ppa.name, error)
+        except DATABASE_AWAY:
+            raise  # then it is away for all of them
+        except Exception:
+            log.exception("cleaning %s met an unexpected error; trying again", ppa.name)
 
 
 def _move_on(ppa: PPA, archives: Archives) -> None:

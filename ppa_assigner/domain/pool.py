@@ -5,12 +5,16 @@ Specification: chapter "PPA Assigner", `populate`, `get_ppa`, `release_ppa`.
 
 from __future__ import annotations
 
+import logging
+
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from ci_utils.archive.port import Archives
-from ci_utils.errors import Conflict, NoFreeArchive, NotFound
+from ci_utils.errors import CIError, Conflict, NoFreeArchive, NotFound
 from ppa_assigner.models import PPA
+
+log = logging.getLogger(__name__)
 
 State = PPA.State
 
@@ -18,12 +22,12 @@ State = PPA.State
 def populate(*, archives: Archives) -> None:
     """Take over the archives that the owner has and the pool does not know.
 
-    One with something in it is cleaned before anybody gets it.
+    One with something in it, or that cannot be looked into now, is cleaned before anybody gets it.
     """
     known = set(PPA.objects.values_list("name", flat=True))
     for name in archives.list_pool():
         if name not in known:
-            state = State.FREE if archives.is_clean(name) else State.DIRTY
+            state = State.FREE if _is_clean(name, archives) else State.DIRTY
             PPA.objects.get_or_create(name=name, defaults={"state": state, "changed_at": timezone.now()})
 
 
@@ -33,11 +37,12 @@ def reserve(*, ticket_id: int) -> tuple[PPA, bool]:
     A ticket that asks again gets the same one. Raises `NoFreeArchive`.
     """
     while True:
+        # Asked for before the ticket's own: the same request at the same moment may take the last one.
+        # The archive that rested longest, so that wear and surprises spread over the pool.
+        free = PPA.objects.filter(state=State.FREE).order_by("changed_at", "id").first()
         held = PPA.objects.filter(ticket_id=ticket_id).first()
         if held is not None:
             return held, False
-        # The archive that rested longest, so that wear and surprises spread over the pool.
-        free = PPA.objects.filter(state=State.FREE).order_by("changed_at", "id").first()
         if free is None:
             raise NoFreeArchive("there is no free archive now; one becomes free when a ticket ends")
         if _take(free, ticket_id):
@@ -64,6 +69,14 @@ def release(*, ppa_id: int, ticket_id: int | None = None) -> PPA:
     if not released and ppa.state == State.RESERVED:
         raise Conflict(f"{ppa.name} is reserved for ticket {ppa.ticket_id}, not for ticket {ticket_id}")
     return ppa
+
+
+def _is_clean(name: str, archives: Archives) -> bool:
+    try:
+        return archives.is_clean(name)
+    except CIError as error:
+        log.warning("%s comes into the pool unseen: %s", name, error)
+        return False
 
 
 def _take(ppa: PPA, ticket_id: int) -> bool:

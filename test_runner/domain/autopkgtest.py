@@ -54,8 +54,6 @@ def run_autopkgtest(
     `Cancelled` or `StageFailed`.
     """
     with log.open("ab") as output:
-        # Its tee opens /dev/stderr again, as the workshop's user. The log's folder is closed to others.
-        log.chmod(0o666)
         progress = _Progress(log, source, first=first, total=total, report=report)
         return source.workshop.run(
             _arguments(source, instance, timeout),

@@ -55,9 +55,10 @@ def test_image(
     The sources come from the first archive of `archive_list` that has them.
     `timeout` is for the boot and for each source, in seconds. The result has
     `status`, `test_result`, the URLs `test_result_urls` (subunit v1),
-    `artifacts` and `logs`, and `results` (see `_summary`). Raises `StageFailed`
-    with the same result if a test failed or the image does not boot,
-    `Cancelled`, or `TimedOut`. Done again after a crash it begins anew.
+    `artifacts` and `logs`, `failure_log` (that of the logs which shows why it
+    failed) and `results` (see `_summary`). Raises `Cancelled`, and
+    `StageFailed` with the same result if a test failed or did not end, or the
+    image does not boot. Done again after a crash it begins anew.
     """
     artifacts = Artifacts.of_ticket(data_stores, ticket_id, trigger, private=private)
     directory = work_dir / trigger
@@ -188,7 +189,7 @@ class _Run:
                 f"the tests of {tree.name} did not end within {self.timeout:.0f} seconds"
             ) from None
         finally:
-            self.artifacts.add_log(f"{tree.name}-autopkgtest", log)
+            self.artifacts.add_log(f"{tree.name}-autopkgtest", log, source=tree.name)
             self.artifacts.add_output(tree.name, tree.workshop)
         return results.read_results(tree.name, tree.workshop.work / OUTPUT, log, status=status)
 
@@ -221,6 +222,16 @@ def _failure_sentence(failed: Sequence[SourceResult]) -> str:
     return f"DEP-8 tests failed on the image: {shown}{more}"
 
 
+def _failure_log(run: _Run) -> str:
+    """The log that shows what the sentence says: of the tests that did not end, or broke off, or failed."""
+    logs = run.artifacts.log_of
+    unended = set(logs) - {result.source for result in run.found}
+    broken = [result.source for result in run.found if result.machine_failure]
+    failed = [result.source for result in run.found if result.failed]
+    of_tests = (logs[source] for source in (*unended, *broken, *failed) if source in logs)
+    return next(of_tests, "") or next(iter(run.artifacts.logs), "")
+
+
 def _result(run: _Run, status: str) -> dict[str, object]:
     passed = any(result.verdict == "passed" for result in run.found)
     return {
@@ -229,6 +240,7 @@ def _result(run: _Run, status: str) -> dict[str, object]:
         "test_result_urls": run.artifacts.streams,
         "artifacts": run.artifacts.others,
         "logs": run.artifacts.logs,
+        "failure_log": _failure_log(run) if status == "FAIL" else "",
         "results": _summary(run.found, run.runs_on),
     }
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from ci_utils.commands import never, wait_for
+from ci_utils.commands import never
 from ci_utils.errors import StageFailed
 from ci_utils.sandbox.limits import DEFAULT_LIMITS, LimitExceeded, Limits
 from ci_utils.sandbox.sandbox import Bind, Directory, Sandbox
@@ -77,17 +76,13 @@ class Workshop:
     ) -> int:
         """Run a short program with its standard output going to `target`; return its exit status.
 
-        Raises `TimedOut`: what it reads can be a pipe that nobody writes to.
+        Raises `TimedOut`: what it reads can be a pipe that nobody writes to;
+        and `StageFailed` when it wants more than its limits.
         """
-        with self._sandbox(()).popen(
-            argv,
-            env=self._environment(),
-            cwd=cwd,
-            stdout=target,
-            stderr=subprocess.DEVNULL,
-        ) as process:
-            wait_for(process, timeout=timeout, name=argv[0])
-        return process.returncode
+        try:
+            return self._sandbox(()).output(argv, target, env=self._environment(), cwd=cwd, timeout=timeout)
+        except LimitExceeded as error:
+            raise StageFailed(f"{argv[0]} was stopped: {error.message}") from None
 
     def _sandbox(self, binds: Sequence[Bind]) -> Sandbox:
         vendor = [Bind(VENDOR, str(VENDOR))] if VENDOR.is_dir() else []

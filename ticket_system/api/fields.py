@@ -17,7 +17,7 @@ from ticket_system.models import Status, WorkflowStep
 OWNER = {"type": "string", "maxLength": 254, "pattern": r"^[^@\s]+@[^@\s]+\Z"}
 TITLE = {**LINE, "minLength": 1, "pattern": r"^[^\n\r]*\S[^\n\r]*\Z"}
 NAME = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[^\x00-\x1f/]+\Z"}
-BUG = {"anyOf": [LINE, {"type": "integer", "minimum": 0}]}
+BUG = {"anyOf": [LINE, {**ID, "minimum": 0}]}
 STEP = {"enum": [*WorkflowStep.values, *map(int, WorkflowStep.values)]}
 STATUS = {"enum": [*Status.values, *map(int, Status.values)]}
 

@@ -18,7 +18,18 @@ from ticket_system.models import (
 
 STEP = {"enum": WorkflowStep.values}
 STATUS = {"enum": Status.values}
-ARTIFACT = fields({"id": ID, "name": LINE, "type": LINE, "reference": TEXT, "url": TEXT, "created_at": TIME})
+OPTIONAL_SIZE = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "null"}]}
+ARTIFACT = fields(
+    {
+        "id": ID,
+        "name": LINE,
+        "type": LINE,
+        "reference": TEXT,
+        "url": TEXT,
+        "size": OPTIONAL_SIZE,
+        "created_at": TIME,
+    }
+)
 TRANSITION = fields(
     {"workflow_step": STEP, "step_name": LINE, "status": STATUS, "message": TEXT, "changed_at": TIME}
 )
@@ -43,7 +54,11 @@ SUBTICKET = fields(
 )
 
 #: Schemas of what the views add to the fields of a ticket.
-NAMES = {"step_name": LINE, "status_name": LINE}
+NAMES: dict[str, dict[str, Any]] = {
+    "step_name": LINE,
+    "status_name": LINE,
+    "retry_of": {"anyOf": [ID, {"type": "null"}]},
+}
 SOURCE = fields(
     {"subticket": ID, "source": PACKAGE, "version": LINE, "current_workflow_step": STEP, "status": STATUS}
 )
@@ -120,6 +135,7 @@ def _artifact(artifact: TicketArtifact | SubTicketArtifact, ticket: Ticket) -> d
         "type": artifact.type,
         "reference": artifact.reference,
         "url": ports.readable_url(artifact.reference) if ticket.private else artifact.reference,
+        "size": artifact.size,
         "created_at": artifact.created_at,
     }
 

@@ -108,7 +108,10 @@ class TicketArtifactResource(PartOfTicketResource):
 
     def create(self, request: HttpRequest, data: Mapping[str, Any]) -> HttpResponse:
         artifact, created = add_ticket_artifact(
-            ticket_id=number_of(data["ticket"]), file=_file_of(data), by=principal_of_request(request)
+            ticket_id=number_of(data["ticket"]),
+            file=_file_of(data),
+            by=principal_of_request(request),
+            stores=ports.data_stores(),
         )
         return self.answer(request, artifact, status=201 if created else 200)
 
@@ -144,7 +147,9 @@ class SubTicketArtifactResource(PartOfTicketResource):
     def create(self, request: HttpRequest, data: Mapping[str, Any]) -> HttpResponse:
         subticket_id, by = number_of(data["subticket"]), principal_of_request(request)
         if data["type"] != SubTicketArtifact.Type.SPU:
-            artifact, created = add_subticket_artifact(subticket_id=subticket_id, file=_file_of(data), by=by)
+            artifact, created = add_subticket_artifact(
+                subticket_id=subticket_id, file=_file_of(data), by=by, stores=ports.data_stores()
+            )
         else:
             artifact, url, created = add_upload_file(
                 subticket_id=subticket_id, file=_file_of(data), by=by, stores=ports.data_stores()

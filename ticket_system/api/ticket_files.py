@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from ci_utils.api.resources import EngineMeta, EngineResource, principal_of_request
 from ci_utils.api.schema import URL, fields, list_of
 from ci_utils.api.tokens import Scope
+from ci_utils.hosting import ports
 from ticket_system.api.fields import NAME, number_of, uri_of
 from ticket_system.domain.artifacts import FileReport, add_ticket_artifacts
 from ticket_system.models import TicketArtifact
@@ -36,6 +37,9 @@ class TicketArtifactsResource(EngineResource):
     def create(self, request: HttpRequest, data: Mapping[str, Any]) -> HttpResponse:
         files = [FileReport(**file) for file in data["artifacts"]]
         count = add_ticket_artifacts(
-            ticket_id=number_of(data["ticket"]), files=files, by=principal_of_request(request)
+            ticket_id=number_of(data["ticket"]),
+            files=files,
+            by=principal_of_request(request),
+            stores=ports.data_stores(),
         )
         return JsonResponse({"artifacts": count}, status=201)

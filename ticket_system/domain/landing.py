@@ -14,8 +14,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from ci_utils.api.tokens import Principal
+from ci_utils.clients.base import refused_for_good
 from ci_utils.clients.lander import LanderClient
-from ci_utils.errors import Cancelled, CIError, Conflict, NotFound, Unavailable
+from ci_utils.errors import Cancelled, CIError, Conflict, NotFound
 from ticket_system.domain.access import locked_ticket, require_change
 from ticket_system.domain.progress import Report, move_ticket
 from ticket_system.domain.queue import work_key
@@ -23,31 +24,31 @@ from ticket_system.models import Status, SubTicket, Ticket, WorkflowStep
 
 log = logging.getLogger(__name__)
 
-LANDER_AWAY = "waiting for the lander, which does not answer"
+LANDER_AWAY = "waiting for the lander, which takes no tickets now"
 RETRY_SECONDS = 2.0
 
 
 def hand_over(*, ticket_id: int, lander: LanderClient, stopped: Callable[[], bool]) -> bool:
-    """Give a queued ticket to the lander; waits while the lander does not answer.
+    """Give a queued ticket to the lander; waits while the lander does not answer or is not in order.
 
     Doing it again is harmless. Returns False if the ticket has ended or is
     being cancelled. Raises `Cancelled` when `stopped()`. A lander that refuses
     the ticket ends it as failed.
     """
     while True:
-        ticket = Ticket.objects.with_everything().get(pk=ticket_id)
+        ticket = Ticket.objects.with_files().get(pk=ticket_id)
         if ticket.ended_at or ticket.cancel_requested_at:
             pass_on_cancellation(ticket, lander=lander)
             return False
         try:
             lander.start(landing_request(ticket))
             break
-        except Unavailable as error:
+        except CIError as error:
+            if refused_for_good(error):
+                fail(ticket_id=ticket_id, message=f"the lander did not take the ticket: {error.message}")
+                return False
             log.warning("%s waits: %s", ticket, error)
             _note(ticket_id, LANDER_AWAY)
-        except CIError as error:
-            fail(ticket_id=ticket_id, message=f"the lander did not take the ticket: {error.message}")
-            return False
         _pause(stopped)
     _note(ticket_id, "", instead_of=LANDER_AWAY)
     # A cancellation that found nothing at the lander may have come while the request was on its way.
@@ -56,11 +57,12 @@ def hand_over(*, ticket_id: int, lander: LanderClient, stopped: Callable[[], boo
 
 
 def landing_request(ticket: Ticket) -> dict[str, Any]:
-    """The parameters of `execute_request` for a ticket fetched `with_everything`."""
+    """The parameters of `execute_request` for a ticket fetched `with_files`."""
     subtickets = [_landing_subticket(subticket) for subticket in ticket.subtickets.all()]
     return {
         "ticket": str(ticket.pk),
         "source_packages": [url for subticket in subtickets for url in subticket["artifacts"]],
+        "checksums": ticket.checksums,
         "binary_packages": ticket.add_packages,
         "remove_packages": ticket.remove_packages,
         "series": ticket.series,

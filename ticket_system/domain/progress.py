@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.utils import timezone
 
 from ci_utils.errors import Conflict, InvalidRequest
+from ticket_system.domain.notifications import note_end
 from ticket_system.models import Status, SubTicket, Ticket, Transition, WorkflowStep
 from ticket_system.models.workflow import FINAL_STATES
 
@@ -48,6 +50,7 @@ def move_ticket(ticket: Ticket, report: Report) -> None:
         )
     if ticket.ended_at:
         _end_subtickets(ticket)
+        note_end(ticket, mail=settings.SMTP, webhooks=settings.WEBHOOKS)
 
 
 def move_subticket(subticket: SubTicket, report: Report) -> None:

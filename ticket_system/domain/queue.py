@@ -31,8 +31,9 @@ def queue_ticket(
 
     Raises `UploadRejected` or `InvalidRequest` with the sentence that names
     the file or package, and then nothing has changed. No transaction is open
-    while the files are read; files of a ticket are written once, and whether
-    the list of them has changed meanwhile is asked again at the end.
+    while the files are read; whether the list of them has changed meanwhile is
+    asked again at the end, and that what is built is what was read here is
+    seen by its checksums.
     """
     ticket = find_ticket(ticket_id, by=by)
     require_change(ticket, by=by)
@@ -40,7 +41,7 @@ def queue_ticket(
         return ticket
     require_new(ticket)
     contents = _contents(ticket)
-    _verify(ticket, stores=stores, archives=archives)
+    checksums = verify_ticket(ticket, stores=stores, archives=archives)
     with transaction.atomic():
         ticket = locked_ticket(ticket_id, by=by)
         if _lands(ticket):
@@ -49,9 +50,27 @@ def queue_ticket(
         if _contents(ticket) != contents:
             raise Conflict(f"ticket {ticket_id} was changed while it was verified; queue it again")
         ticket.queued_at = timezone.now()
+        ticket.checksums = checksums
         move_ticket(ticket, Report(step=WorkflowStep.QUEUED))
         requests.accept(QUEUE, work_key(ticket_id), {"ticket_id": ticket_id}, broker=broker)
     return ticket
+
+
+def verify_ticket(ticket: Ticket, *, stores: DataStores, archives: Archives) -> dict[str, str]:
+    """Check all that a ticket brings, from its stored files; their SHA-256 by name.
+
+    Raises `UploadRejected` or `InvalidRequest` with the sentence that names the file or package.
+    """
+    subtickets = ticket.subtickets.select_related("source_package_upload__sourcepackage")
+    uploads = [subticket.source_package_upload for subticket in subtickets]
+    if not uploads:
+        raise InvalidRequest(f"ticket {ticket.pk} has no source package; add one before it is queued")
+    check_sources([(upload.sourcepackage.name, upload.version) for upload in uploads], archives=archives)
+    store = source_store(ticket, stores)
+    verified = [verify_upload(s, store=store) for s in subtickets.prefetch_related("artifacts")]
+    built = {name for upload in verified for name in upload.control.binaries}
+    check_additions(ticket.add_packages, built=built, series=ticket.series, archives=archives)
+    return {name: sha256 for upload in verified for name, sha256 in upload.checksums.items()}
 
 
 def _lands(ticket: Ticket) -> bool:
@@ -66,16 +85,3 @@ def _contents(ticket: Ticket) -> list[tuple[int, str | None]]:
         *((pk, None) for pk in ticket.subtickets.values_list("pk", flat=True)),
         *files.values_list("subticket_id", "name"),
     ]
-
-
-def _verify(ticket: Ticket, *, stores: DataStores, archives: Archives) -> None:
-    subtickets = ticket.subtickets.select_related("source_package_upload__sourcepackage")
-    uploads = [subticket.source_package_upload for subticket in subtickets]
-    if not uploads:
-        raise InvalidRequest(f"ticket {ticket.pk} has no source package; add one before it is queued")
-    check_sources([(upload.sourcepackage.name, upload.version) for upload in uploads], archives=archives)
-    store = source_store(ticket, stores)
-    built: set[str] = set()
-    for subticket in subtickets.prefetch_related("artifacts"):
-        built.update(verify_upload(subticket, store=store).binaries)
-    check_additions(ticket.add_packages, built=built, series=ticket.series, archives=archives)

@@ -29,9 +29,11 @@ def update_ticket_status(
     broker: Broker,
 ) -> Ticket:
     """Queue a new ticket (step 100, by people), or report where it is (by services)."""
+    queues = report.step is WorkflowStep.QUEUED
+    if by.has(Scope.SERVICE) and not queues:
+        return report_ticket(ticket_id=ticket_id, report=report)
     ticket = find_ticket(ticket_id, by=by)
     require_change(ticket, by=by)
-    queues = report.step is WorkflowStep.QUEUED
     if queues and (ticket.step is WorkflowStep.NEW or not by.has(Scope.SERVICE)):
         return queue_ticket(ticket_id=ticket_id, by=by, stores=stores, archives=archives, broker=broker)
     if not by.has(Scope.SERVICE):

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from django.db import transaction
 
 from ci_utils.api.tokens import Principal, Scope
+from ci_utils.data_store.port import DataStores
 from ci_utils.errors import Conflict, InvalidRequest
 from ticket_system.domain.access import locked_ticket, require_change
+from ticket_system.domain.base_image import check_base_image
 from ticket_system.models import Ticket, Transition
 
 
@@ -28,12 +30,13 @@ class TicketDraft:
     private: bool = False
 
 
-def create_ticket(*, draft: TicketDraft, by: Principal) -> Ticket:
+def create_ticket(*, draft: TicketDraft, by: Principal, stores: DataStores) -> Ticket:
     """Make a new ticket; it gets source packages and is queued by other verbs."""
     by.require(Scope.SUBMIT)
     both = sorted(set(draft.add_packages) & set(draft.remove_packages))
     if both:
         raise InvalidRequest(f"remove_packages: {both[0]} is also in add_packages; keep it in one of them")
+    check_base_image(draft.base_image, by=by, stores=stores)
     with transaction.atomic():
         ticket = Ticket.objects.create(submitter=by.name, **_columns(draft))
         Transition.objects.create(

@@ -6,7 +6,9 @@ by somebody with the permission to upload, with a version bump).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
 from debian.debian_support import Version
 
@@ -37,7 +39,7 @@ def new_source_store(ticket: Ticket, stores: DataStores) -> DataStore:
 
 def check_sources(sources: Collection[tuple[str, str]], *, archives: Archives) -> None:
     """Raise `UploadRejected` for a source that comes twice or is not newer than the published one."""
-    published = {source.name: source.version for source in archives.sources(archives.destination())}
+    published = archives.versions(archives.destination(), {name for name, _ in sources})
     seen = set()
     for name, version in sources:
         if name in seen:
@@ -60,13 +62,21 @@ def check_additions(names: Iterable[str], *, built: Collection[str], series: str
         )
 
 
-def verify_upload(subticket: SubTicket, *, store: DataStore) -> SourceControl:
+@dataclass(frozen=True)
+class VerifiedUpload:
+    """What the .dsc of an upload says, and the SHA-256 of all its files by name."""
+
+    control: SourceControl
+    checksums: dict[str, str]
+
+
+def verify_upload(subticket: SubTicket, *, store: DataStore) -> VerifiedUpload:
     """Check the uploaded files of one source package: signature, completeness, sizes, checksums.
 
     Streams the files. Raises `UploadRejected` with a sentence that names the file.
     """
     names = {artifact.name for artifact in subticket.artifacts.all() if artifact.type == artifact.Type.SPU}
-    changes = _uploaded_changes(subticket, names, store)
+    changes, sha256 = _uploaded_changes(subticket, names, store)
     upload = subticket.source_package_upload
     if (changes.source, changes.version) != (upload.sourcepackage.name, upload.version):
         raise UploadRejected(
@@ -75,10 +85,14 @@ def verify_upload(subticket: SubTicket, *, store: DataStore) -> SourceControl:
     for stray in sorted(names - {file.name for file in changes.files} - {changes.filename}):
         raise UploadRejected(f"{stray} was uploaded, but {changes.filename} does not list it")
 
-    return check_files(changes, store.open_file)
+    control = check_files(changes, store.open_file)
+    return VerifiedUpload(control, {changes.filename: sha256, **{f.name: f.sha256 for f in changes.files}})
 
 
-def _uploaded_changes(subticket: SubTicket, names: Collection[str], store: DataStore) -> SourceChanges:
+def _uploaded_changes(
+    subticket: SubTicket, names: Collection[str], store: DataStore
+) -> tuple[SourceChanges, str]:
+    """The one .changes of an upload, its signature verified, and its SHA-256."""
     found = [name for name in names if name.endswith(".changes")]
     if len(found) != 1:
         raise UploadRejected(
@@ -89,4 +103,4 @@ def _uploaded_changes(subticket: SubTicket, names: Collection[str], store: DataS
             content = stream.read(MAX_BYTES + 1)
     except NotFound:
         raise UploadRejected(f"{found[0]} is missing; upload it before the ticket is queued") from None
-    return read_changes(content, found[0], keyring())
+    return read_changes(content, found[0], keyring()), hashlib.sha256(content).hexdigest()

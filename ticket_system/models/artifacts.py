@@ -11,10 +11,11 @@ from ticket_system.models.tickets import SubTicket, Ticket
 
 
 class Artifact(models.Model):
-    """A name and the URL where the file is."""
+    """A name and the URL where the file is; `size` in bytes where it is known."""
 
     name = models.CharField(max_length=255)
     reference = models.CharField(max_length=4096)
+    size = models.BigIntegerField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from ci_utils.api.tokens import Principal
 from ticket_system.models.packages import SourcePackageUpload
@@ -22,14 +24,32 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         """Those that have not ended."""
         return self.filter(ended_at__isnull=True)
 
+    def with_words(self, words: Sequence[str]) -> TicketQuerySet:
+        """Those that have every one of these words somewhere in what people look for."""
+        found = self
+        for word in words:
+            sources = SubTicket.objects.filter(
+                ticket=OuterRef("pk"), source_package_upload__sourcepackage__name__icontains=word
+            )
+            fields = ("title", "description", "owner", "bug_id")
+            anywhere = Q(Exists(sources))
+            for field in fields:
+                anywhere |= Q(**{f"{field}__icontains": word})
+            found = found.filter(anywhere)
+        return found
+
     def with_sources(self) -> TicketQuerySet:
         """With subtickets and what they bring, in a constant number of queries."""
         subtickets = SubTicket.objects.select_related("source_package_upload__sourcepackage")
         return self.prefetch_related(models.Prefetch("subtickets", subtickets))
 
+    def with_files(self) -> TicketQuerySet:
+        """With subtickets, what they bring and its files, in a constant number of queries."""
+        return self.with_sources().prefetch_related("subtickets__artifacts")
+
     def with_everything(self) -> TicketQuerySet:
         """With subtickets, artifacts and history, in a constant number of queries."""
-        return self.with_sources().prefetch_related("artifacts", "history", "subtickets__artifacts")
+        return self.with_files().prefetch_related("artifacts", "history")
 
 
 class Progress(models.Model):
@@ -55,7 +75,9 @@ class Progress(models.Model):
 class Ticket(Progress):
     """Source packages that are landed together, and the packages to add to or remove from the image.
 
-    `submitter` is the name of the token that made it.
+    `submitter` is the name of the token that made it. `retry_of` is the ended
+    ticket that this one repeats. `checksums` are the SHA-256 of its files by
+    name, as they were verified when it was queued.
     """
 
     title = models.CharField(max_length=4096)
@@ -71,7 +93,9 @@ class Ticket(Progress):
     failed_workflow_step = models.CharField(max_length=4, choices=WorkflowStep.choices, blank=True)
     log_url = models.CharField(max_length=4096, blank=True)
     queued_at = models.DateTimeField(null=True)
+    checksums = models.JSONField(default=dict)
     cancel_requested_at = models.DateTimeField(null=True)
+    retry_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="retries")
 
     objects = TicketQuerySet.as_manager()
 
@@ -81,6 +105,7 @@ class Ticket(Progress):
             models.Index(fields=["current_workflow_step", "-id"], name="ticket_step"),
             models.Index(fields=["status", "-id"], name="ticket_status"),
             models.Index(fields=["owner", "-id"], name="ticket_owner"),
+            models.Index(fields=["private", "current_workflow_step", "status"], name="ticket_counts"),
             models.Index(fields=["-id"], condition=Q(ended_at__isnull=True), name="ticket_open"),
             models.Index(
                 fields=["id"],
@@ -91,6 +116,16 @@ class Ticket(Progress):
 
     def __str__(self) -> str:
         return f"ticket {self.pk}"
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody ended it."""
+        return self.step is WorkflowStep.FAILED and self.status == Status.CANCELLED
+
+    @property
+    def failed_step(self) -> WorkflowStep | None:
+        """Where it was when it failed."""
+        return WorkflowStep(self.failed_workflow_step) if self.failed_workflow_step else None
 
 
 class SubTicket(Progress):

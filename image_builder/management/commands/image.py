@@ -31,13 +31,14 @@ class Command(BaseCommand):
         remove.add_argument("name", metavar="NAME", help="as `image base list` shows it")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        images = BaseImages(ports.image_store(), ports.mirror(), self._work_dir)
+        for_cloud = ports.config().image_store == "glance"
+        images = BaseImages(ports.image_store(), ports.mirror(), self._work_dir, for_cloud=for_cloud)
         action = getattr(self, f"_{options['action']}")
         action(images, options)
 
     @property
     def _work_dir(self) -> Path:
-        return ports.config().data_dir / "image-builds"
+        return ports.work_dir("image_builder")
 
     def _make(self, images: BaseImages, options: dict[str, Any]) -> None:
         self._work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
