@@ -7,20 +7,22 @@ import contextlib
 import os
 import textwrap
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from email.utils import parseaddr
-from pathlib import Path
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
-from ci_utils.clients.base import Progress
 from ci_utils.clients.ticket_system import TicketSystemClient
-from ci_utils.errors import CIError, InvalidRequest, Unavailable
+from ci_utils.errors import CIError, InvalidRequest, Unavailable, Untrusted
 from cli.exit_codes import Exit
-from cli.follow import follow
 from cli.local_uploads import LocalUpload, check_uploads
 from cli.terminal import Terminal, Verbosity
+from cli.watch import watch
 
-#: Seconds before a file is sent again when the ticket system did not answer.
+T = TypeVar("T")
+
+#: Seconds before something is sent again when the ticket system did not answer.
 SEND_AGAIN_AFTER = (1, 5)
 DEFAULT_TITLE_LENGTH = 200
 DEFAULT_DESCRIPTION_LENGTH = 4000
@@ -29,14 +31,15 @@ DEFAULT_DESCRIPTION_LENGTH = 4000
 def run(arguments: argparse.Namespace, client: TicketSystemClient, terminal: Terminal) -> Exit:
     """Create a ticket out of local uploads; queue it unless it shall wait."""
     uploads = check_uploads(arguments.sources)
-    answer = client.create_bundle(_draft(arguments, uploads))
+    draft, key = _draft(arguments, uploads), str(uuid.uuid4())
+    answer = _persistently(lambda: client.create_bundle(draft, key=key))
     ticket_id = int(answer["id"])
     with _cancelled_on(client, ticket_id, CIError, KeyboardInterrupt):
         _send_files(client, uploads, answer["sources"], terminal)
     if not arguments.wait:
         _queue(client, ticket_id, terminal)
     _tell(arguments, client, ticket_id, terminal)
-    return follow(client, ticket_id, terminal) if arguments.follow else Exit.OK
+    return watch(client, ticket_id, terminal, as_json=arguments.json) if arguments.follow else Exit.OK
 
 
 def _draft(arguments: argparse.Namespace, uploads: Sequence[LocalUpload]) -> dict[str, Any]:
@@ -76,17 +79,19 @@ def _send_files(
         # The names are ours: the answer cannot ask for another file of this machine.
         for name in filter(urls.__contains__, upload.names):
             with terminal.transfer(name, "sending") as progress:
-                _send(client, urls[name], upload.file(name), progress)
+                _persistently(partial(client.upload, urls[name], upload.file(name), progress))
 
 
-def _send(client: TicketSystemClient, url: str, path: Path, progress: Progress) -> None:
+def _persistently(send: Callable[[], T]) -> T:
+    """What `send` returns; it is called again when it was not answered, so it must be done once only."""
     for pause in SEND_AGAIN_AFTER:
         try:
-            client.upload(url, path, progress)
-            return
+            return send()
+        except Untrusted:
+            raise
         except Unavailable:
             time.sleep(pause)
-    client.upload(url, path, progress)
+    return send()
 
 
 def _queue(client: TicketSystemClient, ticket_id: int, terminal: Terminal) -> None:
@@ -115,10 +120,15 @@ def _cancelled_on(client: TicketSystemClient, ticket_id: int, *errors: type[Base
 def _tell(
     arguments: argparse.Namespace, client: TicketSystemClient, ticket_id: int, terminal: Terminal
 ) -> None:
+    url = f"{client.base_url}/api/v1/fullticket/{ticket_id}/"
+    if arguments.json:
+        terminal.data({"id": ticket_id, "queued": not arguments.wait, "url": url})
+        return
     if terminal.verbosity is Verbosity.ERRORS:
         terminal.result(str(ticket_id))
         return
-    state = "waits" if arguments.wait else "is queued"
-    terminal.result(f"ticket {ticket_id} {state}: {client.base_url}/api/v1/fullticket/{ticket_id}/")
+    terminal.result(f"ticket {ticket_id} {'waits' if arguments.wait else 'is queued'}: {url}")
+    if not arguments.wait and not arguments.follow:
+        terminal.say(f"follow it with: ubuntu-ci watch {ticket_id}")
     if arguments.wait:
         terminal.say(f"queue it with: ubuntu-ci update_ticket {ticket_id} --queue")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from math import inf
 from typing import Protocol
 
 from rich.live import Live
@@ -14,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ci_utils.clients.ticket_system import TicketSystemClient
-from ci_utils.errors import CIError
+from ci_utils.durations import duration
+from ci_utils.errors import CIError, TimedOut, Untrusted
 from cli.exit_codes import Exit
 from cli.terminal import Terminal, printable
 from cli.ticket import COMPLETE, FAILED, StepTime, Ticket, read_ticket
@@ -32,48 +34,59 @@ class Display(Protocol):
 
 def follow(client: TicketSystemClient, ticket_id: int, terminal: Terminal) -> Exit:
     """Show a ticket until it ends; the exit status tells how."""
-    try:
-        with _display(terminal) as display:
-            for ticket in _until_ended(client, ticket_id, terminal):
-                display.show(ticket)
-    except KeyboardInterrupt:
-        terminal.say(f"ticket {ticket_id} goes on; see: ubuntu-ci status {ticket_id}")
-        raise
-    _tell_end(ticket, terminal)
+    with _display(terminal) as display:
+        for ticket in until_ended(client, ticket_id, terminal):
+            display.show(ticket)
+    tell_end(ticket, terminal)
+    return exit_of_end(ticket)
+
+
+def exit_of_end(ticket: Ticket) -> Exit:
+    """The exit status for a ticket that has ended."""
     if ticket.cancelled:
         return Exit.TICKET_CANCELLED
     return Exit.OK if ticket.step == COMPLETE else Exit.TICKET_FAILED
 
 
-def duration(seconds: float) -> str:
-    """Seconds as people say them: 8 s, 2 min 5 s, 1 h 3 min."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+def until_ended(
+    client: TicketSystemClient, ticket_id: int, terminal: Terminal, *, timeout: float = inf
+) -> Iterator[Ticket]:
+    """The ticket again and again, the last time when it has ended; `TimedOut` after `timeout` seconds.
 
-
-def _until_ended(client: TicketSystemClient, ticket_id: int, terminal: Terminal) -> Iterator[Ticket]:
-    """The ticket again and again, the last time when it has ended."""
+    A ticket system that is away is waited for.
+    """
+    deadline = time.monotonic() + timeout
     answered_at = time.monotonic()
     away = False
-    while True:
-        try:
-            ticket = read_ticket(client.ticket(ticket_id))
-        except CIError as error:
-            if not error.retryable or time.monotonic() - answered_at > PATIENCE_SECONDS:
-                raise
-            if not away:
-                terminal.say(f"{error.message}; the ticket goes on, asking again")
-            away = True
-        else:
-            answered_at, away = time.monotonic(), False
-            yield ticket
-            if ticket.ended:
-                return
-        time.sleep(POLL_SECONDS)
+    try:
+        while True:
+            try:
+                ticket = read_ticket(client.ticket(ticket_id))
+            except CIError as error:
+                hopeless = isinstance(error, Untrusted) or not error.retryable
+                if hopeless or time.monotonic() - answered_at > PATIENCE_SECONDS:
+                    raise
+                if not away:
+                    terminal.say(f"{error.message}; the ticket goes on, asking again")
+                away = True
+            else:
+                answered_at, away = time.monotonic(), False
+                yield ticket
+                if ticket.ended:
+                    return
+            _pause(ticket_id, deadline)
+    except KeyboardInterrupt:
+        terminal.say(f"ticket {ticket_id} goes on; see: ubuntu-ci status {ticket_id}")
+        raise
+
+
+def _pause(ticket_id: int, deadline: float) -> None:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimedOut(
+            f"ticket {ticket_id} has not ended yet and goes on; wait longer with: ubuntu-ci wait {ticket_id}"
+        )
+    time.sleep(min(POLL_SECONDS, left))
 
 
 @contextmanager
@@ -131,12 +144,16 @@ def _seconds(entry: StepTime) -> float:
     return (datetime.now(UTC) - entry.began_at).total_seconds()
 
 
-def _tell_end(ticket: Ticket, terminal: Terminal) -> None:
+def tell_end(ticket: Ticket, terminal: Terminal) -> None:
+    """Say how a ticket ended, how long each step took, and what to look at if it failed."""
     if not terminal.live:
         for entry in ticket.steps:
             if entry.seconds is not None:
                 terminal.say(f"  {entry.name:<20}{duration(entry.seconds):>14}")
     text = f": {ticket.message}" if ticket.message else ""
-    terminal.result(f"ticket {ticket.id} {ticket.state}{text}")
-    if ticket.log_url:
-        terminal.result(f"log: {ticket.log_url}")
+    with terminal.last_words():
+        terminal.result(f"ticket {ticket.id} {ticket.state}{text}")
+        if ticket.log_url:
+            terminal.result(f"log: {ticket.log_url}")
+    if ticket.step == FAILED and not ticket.cancelled:
+        terminal.say(f"see: ubuntu-ci logs {ticket.id} and ubuntu-ci results {ticket.id}")

@@ -7,28 +7,39 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ci_utils.clients.ticket_system import TicketSystemClient
-from ci_utils.errors import CIError, NotFound
+from ci_utils.errors import InvalidRequest, NotFound
 from ci_utils.source_package.names import valid_file_name
 from cli.exit_codes import Exit
+from cli.fetching import fetch
 from cli.terminal import Terminal
 from cli.ticket import Ticket, read_ticket
 
 
 def run(arguments: argparse.Namespace, client: TicketSystemClient, terminal: Terminal) -> Exit:
-    """Download the image into a file, which appears when it is complete."""
+    """Download the image into a file, complete or not there; in a directory under its own name.
+
+    `-o -` prints it.
+    """
     ticket = read_ticket(client.ticket(arguments.ticket))
     url = _image_url(ticket)
-    target: Path = arguments.output or Path(_own_name(ticket, url))
-    part = target.with_name(f"{target.name}.part")
-    try:
-        with terminal.transfer(target.name, "fetching") as progress:
-            client.download(url, part, progress)
-        part.replace(target)
-    except OSError as error:
-        raise CIError(f"cannot write {target}: {error.strerror}") from None
-    finally:
-        part.unlink(missing_ok=True)
-    terminal.result(str(target))
+    if str(arguments.output) == "-":
+        return _print(client, url, terminal, as_json=arguments.json)
+    target: Path = arguments.output or Path()
+    if target.is_dir():
+        target /= _own_name(ticket, url)
+    fetch(client, url, target, terminal)
+    if arguments.json:
+        terminal.data({"file": str(target), "size": target.stat().st_size, "url": url})
+    else:
+        terminal.result(str(target))
+    return Exit.OK
+
+
+def _print(client: TicketSystemClient, url: str, terminal: Terminal, *, as_json: bool) -> Exit:
+    if as_json or terminal.out.is_terminal:
+        raise InvalidRequest("-o - prints the image alone, and not to a terminal; name a file")
+    for piece in client.content(url):
+        terminal.raw(piece)
     return Exit.OK
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from ci_utils.clients.ticket_system import TicketSystemClient
+from ci_utils.durations import duration
 from cli.exit_codes import Exit
-from cli.follow import duration
 from cli.terminal import Terminal
 from cli.ticket import Ticket, read_ticket
 
@@ -21,7 +20,7 @@ def run(arguments: argparse.Namespace, client: TicketSystemClient, terminal: Ter
         return Exit.OK
     data = client.ticket(arguments.ticket)
     if arguments.json:
-        terminal.result(_json(data))
+        terminal.data(data)
     else:
         _show_one(read_ticket(data), terminal)
     return Exit.OK
@@ -29,7 +28,7 @@ def run(arguments: argparse.Namespace, client: TicketSystemClient, terminal: Ter
 
 def _show_all(client: TicketSystemClient, terminal: Terminal, *, as_json: bool) -> None:
     if as_json:
-        terminal.result(_json(list(client.tickets())))
+        terminal.data(list(client.tickets()))
         return
     for number, data in enumerate(client.tickets()):
         if number == 0:
@@ -56,8 +55,3 @@ def _show_one(ticket: Ticket, terminal: Terminal) -> None:
     for name, value in rows:
         if value:
             terminal.result(f"{name + ':':<10}{value}")
-
-
-def _json(data: object) -> str:
-    """JSON in ASCII on one line, so that no character of it means anything to a terminal."""
-    return json.dumps(data)

@@ -7,11 +7,13 @@ terminal as a control sequence.
 
 from __future__ import annotations
 
+import io
+import json
 import logging
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 
 from rich import progress
@@ -19,6 +21,9 @@ from rich.console import Console
 
 from ci_utils.clients.base import Progress
 
+_NOT_PLAIN = re.compile(r"[^\x20-\x7e\n\t]")
+#: Colours and carriage returns, which logs are full of; nothing else is left out without a mark.
+_STEERING = re.compile(r"\x1b\[[0-9;]*m|\r")
 _SECRET = re.compile(r"(signature=)[0-9a-fA-F]+")
 
 
@@ -30,13 +35,29 @@ class Verbosity(IntEnum):
     EVERYTHING = 3
 
 
+class _Results(Console):
+    """Standard output: that its reader went away is told, and not an exit status of rich's own."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+class _Remarks(Console):
+    """Standard error: that nobody reads along changes nothing."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 class Terminal:
     """The two outputs of one run."""
 
     def __init__(self, verbosity: Verbosity) -> None:
         self.verbosity = verbosity
-        self.out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-        self.err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a locale may lack letters that a title has
+        self.out = _Results(highlight=False, markup=False, emoji=False, soft_wrap=True)
+        self.err = _Remarks(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
         if verbosity is Verbosity.EVERYTHING:
             _log_requests()
 
@@ -48,6 +69,32 @@ class Terminal:
     def result(self, line: str) -> None:
         """What was asked for; said at any verbosity."""
         sys.stdout.write(f"{printable(line)}\n")
+
+    def data(self, data: object) -> None:
+        """What was asked for as one line of JSON in ASCII, which means nothing to a terminal."""
+        self.result(json.dumps(data))
+
+    def text(self, text: str) -> None:
+        """A piece of a log, with its lines and tabs but without what steers terminals."""
+        sys.stdout.write(printable_log(text))
+
+    def raw(self, content: bytes) -> None:
+        """A file for a program, byte by byte; a terminal gets it as a log."""
+        if self.out.is_terminal:
+            self.text(content.decode(errors="replace"))
+            return
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+
+    def flush(self) -> None:
+        """Hand on what was said, for whoever reads along."""
+        sys.stdout.flush()
+
+    @contextmanager
+    def last_words(self) -> Iterator[None]:
+        """Around what is said when all is done: that nobody hears it changes nothing any more."""
+        with suppress(BrokenPipeError):
+            yield
 
     def say(self, line: str) -> None:
         """What goes on."""
@@ -82,6 +129,15 @@ def printable(text: str) -> str:
     return "".join(
         c if c.isprintable() else " " if c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text
     )
+
+
+def printable_log(text: str) -> str:
+    """Text of many lines with everything else removed or replaced that a terminal would not print."""
+    return _NOT_PLAIN.sub(_shown, _STEERING.sub("", text))
+
+
+def _shown(match: re.Match[str]) -> str:
+    return match[0] if match[0].isprintable() else "\N{REPLACEMENT CHARACTER}"
 
 
 class _WithoutSignatures(logging.Formatter):

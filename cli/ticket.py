@@ -54,6 +54,12 @@ class Ticket:
         return self.step in (FAILED, COMPLETE)
 
     @property
+    def summary(self) -> dict[str, object]:
+        """Where it is, for programs."""
+        names = ("id", "step", "step_name", "status", "message", "failed_step", "failed_step_name", "log_url")
+        return {name: getattr(self, name) for name in names} | {"state": self.state, "ended": self.ended}
+
+    @property
     def cancelled(self) -> bool:
         return self.step == FAILED and self.status == CANCELLED
 
@@ -68,6 +74,7 @@ class Ticket:
 def read_ticket(data: Mapping[str, Any]) -> Ticket:
     """A ticket from the JSON of `fullticket`, or of `ticketstatus`, which tells less."""
     subtickets = data.get("subtickets", [])
+    files = [artifact for owner in (data, *subtickets) for artifact in owner.get("artifacts", [])]
     return Ticket(
         id=int(data["id"]),
         title=_text(data, "title"),
@@ -78,15 +85,19 @@ def read_ticket(data: Mapping[str, Any]) -> Ticket:
         message=_text(data, "message"),
         failed_step=_text(data, "failed_workflow_step"),
         failed_step_name=_text(data, "failed_step_name"),
-        log_url=_text(data, "log_url"),
+        log_url=_readable(_text(data, "log_url"), files),
         steps=_step_times(data.get("history", [])),
         sources=[_source(subticket["source_package_upload"]) for subticket in subtickets],
         artifacts=[
             Artifact(_text(artifact, "type"), _text(artifact, "name"), _text(artifact, "url"))
-            for owner in (data, *subtickets)
-            for artifact in owner.get("artifacts", [])
+            for artifact in files
         ],
     )
+
+
+def _readable(reference: str, files: Sequence[Mapping[str, Any]]) -> str:
+    """The URL under which this user reads a file of the ticket: those of private tickets are signed."""
+    return next((_text(file, "url") for file in files if file.get("reference") == reference), reference)
 
 
 def _text(data: Mapping[str, Any], key: str) -> str:
