@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 import time
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import requests
@@ -19,7 +20,7 @@ from ci_utils.clients.ticket_system import TicketSystemClient
 from ci_utils.config import Config
 from ci_utils.errors import CIError, NotFound
 from cli.ticket import Ticket, read_ticket
-from demo.engine import Engine, Home, open_home, running_engine
+from demo.engine import Engine, Home, command, open_home, running_engine
 from demo.evidence import Finding, look
 from demo.source import SigningKey, Upload, make_upload, throw_away_key
 
@@ -30,10 +31,11 @@ STEPS = 5
 class Demo:
     """One run: its console and where it is."""
 
-    def __init__(self, home: Home, *, keep: bool) -> None:
+    def __init__(self, home: Home, *, keep: bool, apart: bool) -> None:
         self.console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
         self.home = home
         self.keep = keep
+        self.apart = apart
         self.config = Config.from_environment(
             {n: v for n, v in home.environment.items() if n.startswith("UCI_")}
         )
@@ -52,12 +54,8 @@ class Demo:
         with tempfile.TemporaryDirectory(prefix="uci-demo-") as scratch, throw_away_key() as key:
             upload = self._upload(Path(scratch), key)
             self.say("Make the base image, unless it is there from the last time")
-            self.home.command("image", "base", "make")
-            self.home.command("uploader", "add", key.public_file)
-            try:
-                return self._land(upload)
-            finally:
-                self.home.command("uploader", "remove", key.fingerprint)
+            command(self.home.environment, "image", "base", "make")
+            return self._land(upload, key)
 
     def _upload(self, directory: Path, key: SigningKey) -> Upload:
         self.say(f"Take the source of {PACKAGE} from this machine's mirror and sign a new version")
@@ -67,19 +65,32 @@ class Demo:
         self.console.print(f"{upload.source} {upload.version} for {mirror.series}: {upload.changes.name}")
         return upload
 
-    def _land(self, upload: Upload) -> bool:
-        self.say("Start the engine")
-        with running_engine(self.home, keep=self.keep) as engine:
+    def _land(self, upload: Upload, key: SigningKey) -> bool:
+        self.say("Start every service" if self.apart else "Start the engine")
+        with self._engine() as engine:
             self.console.print(f"{engine.url}, data in {self.home.data_dir}")
             self.say("Send it in a ticket and follow that to its end")
-            self.home.ubuntu_ci(engine.url, *self._ticket_options(upload), "--follow")
+            command(engine.environment, "uploader", "add", key.public_file)
+            try:
+                engine.ubuntu_ci(*self._ticket_options(upload), "--follow")
+            finally:
+                command(engine.environment, "uploader", "remove", key.fingerprint)
             ticket = _ticket_of(upload, engine.url)
             self.say("Look whether it is all true")
             findings = list(look(ticket, upload, url=engine.url, config=self.config))
             self._show(ticket, findings)
-        if self.keep:
+            if self.keep and self.apart:
+                self._wait_for_interrupt(engine)
+        if self.keep and not self.apart:
             self._tell_kept(engine)
         return all(finding.holds for finding in findings)
+
+    def _engine(self) -> AbstractContextManager[Engine]:
+        if not self.apart:
+            return running_engine(self.home, keep=self.keep)
+        from demo.apart import running_services  # noqa: PLC0415 -- needs servers, which others do without
+
+        return running_services(self.home, self.console)
 
     def _ticket_options(self, upload: Upload) -> list[str | Path]:
         return [
@@ -103,6 +114,13 @@ class Demo:
         self.console.print(f"\nThe engine runs on at {engine.url}", style="bold")
         self.console.print(f"  look at it:  .venv/bin/ubuntu-ci -u {engine.url} status")
         self.console.print(f"  end it:      kill {engine.process}")
+
+    def _wait_for_interrupt(self, engine: Engine) -> None:
+        self.console.print(f"\nThe services run on, {engine.url} is the ticket system", style="bold")
+        self.console.print(f"  look at it:  .venv/bin/ubuntu-ci -u {engine.url} status")
+        self.console.print("  end them:    Ctrl-C")
+        with suppress(KeyboardInterrupt):
+            signal.pause()
 
 
 def _title(upload: Upload) -> str:
@@ -128,13 +146,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bin/demo", description="One real package, end to end.")
     parser.add_argument("--keep", action="store_true", help="leave the engine running at the end")
     parser.add_argument(
+        "--distributed",
+        action="store_true",
+        help="each service as processes of its own, on a PostgreSQL and a RabbitMQ that it starts",
+    )
+    parser.add_argument(
         "--directory", type=Path, default=_default_directory(), help="where it keeps its data (%(default)s)"
     )
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         home = open_home(arguments.directory.absolute(), own_users=not arguments.keep)
-        return 0 if Demo(home, keep=arguments.keep).run() else 1
+        return 0 if Demo(home, keep=arguments.keep, apart=arguments.distributed).run() else 1
     except (CIError, requests.RequestException) as error:
         print(f"demo: {error}", file=sys.stderr)  # noqa: T201 -- a command line's answer
         if output := getattr(error, "output", ""):

@@ -40,17 +40,6 @@ class Home:
         counter.write_text(f"{number}\n")
         return number
 
-    def command(self, *arguments: str | Path) -> None:
-        """Run an operator's command of `uci-engine`; what it says is shown."""
-        argv = [BIN / "uci-engine", *arguments]
-        if subprocess.run(argv, env=self.environment, stdin=subprocess.DEVNULL, check=False).returncode:
-            raise ToolFailed(f"uci-engine {' '.join(map(str, arguments))} failed")
-
-    def ubuntu_ci(self, url: str, *arguments: str | Path) -> int:
-        """Run the users' command line against the engine; its exit status."""
-        argv = [BIN / "ubuntu-ci", "-u", url, *arguments]
-        return subprocess.run(argv, env=self.environment, check=False).returncode
-
 
 def open_home(directory: Path, *, own_users: bool) -> Home:
     """The demo's home; with `own_users` the caller's own `ubuntu-ci` configuration stays untouched."""
@@ -65,10 +54,23 @@ def open_home(directory: Path, *, own_users: bool) -> Home:
 
 @dataclass(frozen=True)
 class Engine:
-    """A running engine; `process` is its number."""
+    """A running engine; `environment` is that of its users, `process` its number if it is one."""
 
     url: str
-    process: int
+    environment: Mapping[str, str]
+    process: int = 0
+
+    def ubuntu_ci(self, *arguments: str | Path) -> int:
+        """Run the users' command line against the engine; its exit status."""
+        argv = [BIN / "ubuntu-ci", "-u", self.url, *arguments]
+        return subprocess.run(argv, env=self.environment, check=False).returncode
+
+
+def command(environment: Mapping[str, str], *arguments: str | Path) -> None:
+    """Run an operator's command of `uci-engine`; what it says is shown."""
+    argv = [BIN / "uci-engine", *arguments]
+    if subprocess.run(argv, env=environment, stdin=subprocess.DEVNULL, check=False).returncode:
+        raise ToolFailed(f"uci-engine {' '.join(map(str, arguments))} failed")
 
 
 @contextmanager
@@ -85,7 +87,7 @@ def running_engine(home: Home, *, keep: bool) -> Iterator[Engine]:
             start_new_session=True,  # an interrupt of the demo is the demo's to handle
         )
     try:
-        yield Engine(_url_once_ready(process, log), process.pid)
+        yield Engine(_url_once_ready(process, log), home.environment, process.pid)
     except BaseException:
         _end(process)
         raise

@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests import side_by_side
+from tests.ci_utils.source_package.uploads import SigningKey, throw_away_key
+from tests.harness.openstack.fixtures import glance as glance
+from tests.harness.openstack.fixtures import keystone as keystone
+from tests.harness.openstack.fixtures import nova as nova
+from tests.harness.openstack.fixtures import swift as swift
+from tests.harness.openstack.fixtures import swift_of_keystone as swift_of_keystone
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Longest folders first, so that processes which run side by side end together."""
+    items.sort(key=lambda item: side_by_side.place(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> side_by_side.ByFolder:
+    """Say which tests go to one process where there are several (`bin/test`, `make test`)."""
+    return side_by_side.ByFolder(config, log)
 
 
 def pytest_unconfigure() -> None:
@@ -28,6 +49,13 @@ def _no_failed_tries() -> None:
     failed_tries.forget()
 
 
+@pytest.fixture(scope="session")
+def archive_key() -> Iterator[SigningKey]:
+    """The key that signs archives of the tests."""
+    with throw_away_key("Archive <archive@example.com>") as key:
+        yield key
+
+
 class ApiClient:
     """Talks JSON to the API as one principal; answers are Django responses."""
 
@@ -41,8 +69,10 @@ class ApiClient:
     def get(self, path: str, **params: str | int):
         return self._client.get(f"/api/v1/{path}", params)
 
-    def post(self, path: str, data: object):
-        return self._client.post(f"/api/v1/{path}", data, content_type="application/json")
+    def post(self, path: str, data: object, **headers: str):
+        return self._client.post(
+            f"/api/v1/{path}", data, content_type="application/json", headers=headers or None
+        )
 
     def patch(self, path: str, data: object):
         return self._client.patch(f"/api/v1/{path}", data, content_type="application/json")

@@ -35,8 +35,10 @@ def operations(description: dict[str, Any]) -> Iterator[tuple[str, set[str]]]:
 
 
 def patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """All routes that Django knows: (regular expression or template, view's name)."""
+    """All routes that Django knows but those of pages: (regular expression or template, view's name)."""
     for entry in resolver.url_patterns:
+        if getattr(entry, "namespace", None) == "web_ui":
+            continue
         found = prefix + str(entry.pattern).removeprefix("^")
         if isinstance(entry, URLPattern):
             yield found, entry.name or ""

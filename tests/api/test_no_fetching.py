@@ -41,8 +41,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
         "progress_trigger": TRIGGER,
     },
 }
-#: (operation, what is changed in its request) for each place of a URL that a service fetches. What else
-#: `execute_request` takes is handed on to `build_source` and `build_image`, which look at it themselves.
+#: (operation, what is changed in its request) for each place of a URL that a service fetches or hands on.
 PLACES = [
     ("build_source", lambda url: {"source_packages": [url]}),
     ("build_source", lambda url: {"source_packages": ["{own}", url]}),
@@ -54,6 +53,12 @@ PLACES = [
     ),
     ("test_image", lambda url: {"cancel_url": url}),
     ("execute_request", lambda url: {"cancel_url": url}),
+    ("execute_request", lambda url: {"source_packages": ["{own}", url]}),
+    ("execute_request", lambda url: {"base_image": url}),
+    (
+        "execute_request",
+        lambda url: {"subtickets": [{"id": 1, "source": "hello", "version": "1", "artifacts": [url]}]},
+    ),
 ]
 #: URLs that are only kept and shown to people: no service ever asks for them.
 SHOWN = {"ticketartifact", "ticketartifacts", "subticketartifact", "subtickets"}

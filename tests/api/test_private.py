@@ -144,6 +144,8 @@ def test_others_cannot_write_to_it_nor_learn_that_it_is_there(private_ticket, no
     before = ApiClient(create_token("ops", [Scope.OPERATE]))
     unchanged = before.get(f"fullticket/{private_ticket.ticket.pk}/").json()["history"]
     for path, item in paths.items():
+        if path.startswith("/upload/"):
+            continue  # the upload queue knows no ticket before a signature has let the files in
         for method in {"post", "patch", "put"} & set(item):
             name = path.split("/")[3] if path.startswith("/api/") else ""
             body = {key: numbers.get(str(value), value) for key, value in WRITES.get(name, {}).items()}

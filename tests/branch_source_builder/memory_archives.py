@@ -30,6 +30,9 @@ class MemoryArchives(Archives):
     architectures: tuple[str, ...] = ("amd64",)
     stuck: bool = False
 
+    def check(self) -> None:
+        pass
+
     def list_pool(self) -> list[str]:
         return sorted(self.pool)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from branch_source_builder.domain import following
 from branch_source_builder.domain.build import BuildRequest, build_sources
-from ci_utils.archive.port import BuildState
+from ci_utils.archive.port import Build, BuildState
 from ci_utils.errors import Cancelled, InvalidRequest, StageFailed
 from ci_utils.work_queue.progress import ProgressPublisher
 
@@ -31,15 +32,16 @@ def _without_pauses(monkeypatch):
 
 @pytest.fixture
 def build(archives, stores, tmp_path):
-    def run(urls, *, private=False, stopping=lambda: False, withdrawn=lambda: False, told=None):
+    def run(urls, *, private=False, checksums=(), stopping=lambda: False, told=None):
         return build_sources(
-            BuildRequest(ticket_id=1, source_packages=urls, ppa=PPA, private=private),
+            BuildRequest(
+                ticket_id=1, source_packages=urls, ppa=PPA, private=private, checksums=dict(checksums)
+            ),
             archives=archives,
             data_stores=stores,
             progress=told or Told(),
             directory=tmp_path / "work" / "lander-1-build",
             stopping=stopping,
-            withdrawn=withdrawn,
         )
 
     return run
@@ -77,8 +79,9 @@ def test_progress_says_what_is_accepted_waits_and_is_built(build, uploaded):
     ]
 
 
-def test_a_build_that_fails_is_named_and_all_logs_are_kept(build, archives, uploaded):
-    archives.outcome["hello"] = (BuildState.FAILED, "dh_auto_test returned exit code 2.")
+@pytest.mark.parametrize("reason", ["{}", "hello 2.10-4 failed to build: {}"])
+def test_a_build_that_fails_is_named_once_and_all_logs_are_kept(build, archives, uploaded, reason):
+    archives.outcome["hello"] = (BuildState.FAILED, reason.format("dh_auto_test returned exit code 2."))
     with pytest.raises(StageFailed) as failed:
         build(uploaded("hello", "zlib"))
     assert failed.value.message == (
@@ -109,18 +112,40 @@ def test_a_refused_upload_fails_with_the_archives_sentence_and_stops_the_others(
     assert [record.state for record in archives.records[PPA]] == [BuildState.CANCELLED]
 
 
-def test_a_withdrawn_request_stops_its_builds(build, archives, uploaded):
-    archives.stuck = True
+def test_what_is_withdrawn_before_its_turn_leaves_an_archive_alone_that_is_anothers_by_now(
+    build, archives, uploaded
+):
+    others = Build("other-amd64", "other", "1.0", "amd64", BuildState.BUILDING)
+    archives.records[PPA] = [others]
     with pytest.raises(Cancelled):
-        build(uploaded("hello"), stopping=lambda: True, withdrawn=lambda: True)
-    assert [record.state for record in archives.records[PPA]] == [BuildState.CANCELLED]
+        build(uploaded("hello"), stopping=lambda: True)
+    assert archives.records[PPA] == [others]
+
+
+def test_what_is_withdrawn_late_does_not_stop_the_builds_of_who_has_the_archive_by_now(
+    build, archives, uploaded
+):
+    archives.stuck = True
+    others = Build("other-amd64", "other", "1.0", "amd64", BuildState.BUILDING)
+
+    def given_to_another() -> bool:
+        """The archive went back, was cleaned and is somebody else's, as soon as the upload is in it."""
+        if not archives.records.get(PPA):
+            return False
+        archives.records[PPA] = [others]
+        return True
+
+    with pytest.raises(Cancelled):
+        build(uploaded("hello"), stopping=given_to_another)
+    assert archives.records[PPA] == [others]
 
 
 def test_a_shutdown_leaves_the_builds_alone_and_the_next_attempt_finishes(build, archives, uploaded):
     urls = uploaded("hello")
     archives.stuck = True
     with pytest.raises(Cancelled):
-        build(urls, stopping=lambda: True)
+        build(urls, stopping=lambda: bool(archives.records))
+    assert [record.state for record in archives.records[PPA]] == [BuildState.NEEDS_BUILD]
     archives.stuck = False
     assert build(urls)["builds"][0]["state"] == "Successfully built"
 
@@ -144,3 +169,32 @@ def test_only_files_of_the_data_store_are_fetched(build, stores):
     for url in ("http://evil.example/data/ticket.1.sources/a_1.changes", "file:///etc/passwd"):
         with pytest.raises(InvalidRequest):
             build([url])
+
+
+def checksums_of(stores, urls) -> dict[str, str]:
+    found = [stores.locate(url) for url in urls]
+    return {name: hashlib.sha256(store.get_file(name)).hexdigest() for store, name in found}
+
+
+def test_files_that_are_what_was_checked_are_built(build, stores, uploaded):
+    urls = uploaded("hello")
+    assert build(urls, checksums=checksums_of(stores, urls))["builds"]
+
+
+def test_a_file_that_is_not_the_one_that_was_checked_is_not_built(build, archives, stores, uploaded):
+    urls = uploaded("hello")
+    checksums = checksums_of(stores, urls)
+    changes = next(name for name in checksums if name.endswith(".changes"))
+    stores.locate(urls[0])[0].put_file(changes, b"signed by somebody else")
+    with pytest.raises(StageFailed, match=f"{changes} is not the file that was checked"):
+        build(urls, checksums=checksums)
+    assert archives.builds(PPA) == []
+
+
+def test_a_file_that_was_not_checked_is_not_built(build, stores, uploaded):
+    urls = uploaded("hello")
+    checksums = checksums_of(stores, urls)
+    dsc = next(name for name in checksums if name.endswith(".dsc"))
+    del checksums[dsc]
+    with pytest.raises(StageFailed, match=f"{dsc} is not the file that was checked"):
+        build(urls, checksums=checksums)

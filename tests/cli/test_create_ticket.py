@@ -131,6 +131,14 @@ def test_a_ticket_that_may_be_queued_is_left_alone(ubuntu_ci, system, hello, cap
     assert "ubuntu-ci update_ticket 7 --queue" in capsys.readouterr().err
 
 
+def test_a_ticket_is_asked_for_again_under_the_same_key_when_the_server_was_busy(ubuntu_ci, system, hello):
+    system.unavailable["POST bundle/"] = 2
+    assert ubuntu_ci("create_ticket", "-s", hello) == Exit.OK
+    assert ubuntu_ci("create_ticket", "-s", hello) == Exit.OK
+    first, second, third, another = system.keys
+    assert first == second == third != another
+
+
 def test_a_file_is_sent_again_when_the_server_was_busy(ubuntu_ci, system, hello):
     system.unavailable["PUT data/hello_2.10-4.dsc"] = 2
     assert ubuntu_ci("create_ticket", "-s", hello) == Exit.OK

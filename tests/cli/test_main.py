@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from ci_utils import errors
 from ci_utils.clients.credentials import save
+from ci_utils.durations import duration
 from cli.exit_codes import Exit, exit_of
-from cli.follow import duration
 from tests.cli.conftest import UBUNTU_CI
 from tests.cli.ticket_system import running_ticket_system
 
@@ -61,12 +63,13 @@ def test_help_tells_the_exit_codes(ubuntu_ci, capsys):
 def test_the_exit_status_tells_what_the_server_answered(ubuntu_ci, system, capsys, status, code):
     system.refuse["GET fullticket/1/"] = (status, "a sentence")
     assert ubuntu_ci("status", 1) == code
-    assert capsys.readouterr().err == "ubuntu-ci: a sentence\n"
+    assert capsys.readouterr().err.splitlines() == ["ubuntu-ci: a sentence", *filter(None, [code.advice])]
 
 
 def test_nobody_there_is_told(ubuntu_ci, capsys):
     assert ubuntu_ci("-u", "http://127.0.0.1:1", "status") == Exit.NO_ANSWER
-    assert capsys.readouterr().err == "ubuntu-ci: http://127.0.0.1:1 does not answer\n"
+    err = capsys.readouterr().err
+    assert err.startswith("ubuntu-ci: http://127.0.0.1:1 does not answer\nis it running? try again later")
 
 
 def test_a_ticket_that_failed_and_one_cancelled_are_told_apart():
@@ -122,6 +125,137 @@ def test_a_reader_that_goes_away_is_no_error(system):
         assert process.wait(60) == Exit.OK
         assert process.stderr is not None
         assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize("command", ["wait", "watch"])
+@pytest.mark.parametrize("buffered", [True, False])
+@pytest.mark.parametrize(("step", "code"), [("999", Exit.TICKET_FAILED), ("1000", Exit.OK)])
+def test_a_reader_that_goes_away_changes_nothing_of_how_a_ticket_ended(
+    system, monkeypatch, command, step, code, buffered
+):
+    monkeypatch.setenv("PYTHONUNBUFFERED", "" if buffered else "1")
+    system.add(3, current_workflow_step=step, status=step)
+    assert unread("-v", "1", "-u", system.url, command, "3") == (code, b"")
+
+
+@pytest.mark.parametrize("command", ["watch --json", "logs --follow", "retry --follow --json"])
+def test_a_reader_that_goes_away_before_the_end_is_told_from_an_end(system, command):
+    system.add(3)
+    system.consoles = ["== build: RUNNING\nT building\n"]
+    assert unread("-v", "1", "-u", system.url, *command.split(), "3") == (Exit.CUT_OFF, b"")
+
+
+def test_a_reader_that_goes_away_while_files_are_fetched_is_told_from_their_end(system, tmp_path):
+    url = f"{system.url}/api/v1/image/"
+    system.add(
+        3, artifacts=[{"type": "LOGS", "name": name, "url": url + name} for name in ("a.log", "b.log")]
+    )
+    for remarks in (True, False):
+        command = ("-u", system.url, "artifacts", "3", "--download", str(tmp_path))
+        assert unread(*command, remarks=remarks)[0] == Exit.CUT_OFF
+
+
+@pytest.mark.parametrize(("step", "code"), [("999", Exit.TICKET_FAILED), ("1000", Exit.OK)])
+def test_remarks_that_nobody_reads_change_nothing(system, step, code):
+    system.add(3, current_workflow_step=step, status=step)
+    assert unread("-u", system.url, "wait", "3", remarks=False)[0] == code
+
+
+def unread(*arguments: str, remarks: bool = True) -> tuple[int, bytes]:
+    """The exit status of a command whose output nobody reads, and what it remarked if they read that."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [UBUNTU_CI, *arguments],
+            stdout=writing,
+            stderr=subprocess.PIPE if remarks else writing,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    return done.returncode, done.stderr or b""
+
+
+@pytest.mark.parametrize("buffered", [True, False])
+def test_a_full_disk_is_told_in_a_sentence(system, monkeypatch, buffered):
+    monkeypatch.setenv("PYTHONUNBUFFERED", "" if buffered else "1")
+    system.add(3)
+    with Path("/dev/full").open("wb") as full:
+        command = [UBUNTU_CI, "-u", system.url, "status", "3"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert done.returncode == Exit.ENGINE_FAILED
+    assert done.stderr == b"ubuntu-ci: standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize("answer", [b"[]", b'{"name": "another program"}', b"3"])
+def test_another_program_at_the_address_is_told_in_a_sentence(ubuntu_ci, capsys, answer, system):
+    system.add(3)
+    system.instead = answer
+    for command in (("status",), ("status", 3), ("logs", 3)):
+        assert ubuntu_ci(*command) == Exit.ENGINE_FAILED
+        err = capsys.readouterr().err
+        assert err.startswith("ubuntu-ci: the ticket system gave an answer that")
+        assert err.count("\n") == 1
+
+
+def test_an_address_that_points_to_another_is_told_with_it(ubuntu_ci, system, capsys):
+    system.moved = "https://ci.example.com"
+    assert ubuntu_ci("status", 3) == Exit.ENGINE_FAILED
+    assert "points to https://ci.example.com/api/v1/fullticket/3/" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("token", ["a€", "a b", "a\n"])
+def test_a_token_that_no_request_can_carry_is_a_wrong_setting(ubuntu_ci, system, monkeypatch, capsys, token):
+    monkeypatch.setenv("UCI_TOKEN", token)
+    assert ubuntu_ci("status") == Exit.USAGE
+    err = capsys.readouterr().err
+    assert err.startswith("ubuntu-ci: UCI_TOKEN: its value is not valid")
+    assert "€" not in err
+    assert system.requests == []
+
+
+def test_a_file_with_a_token_that_is_no_text_is_a_wrong_setting(ubuntu_ci, monkeypatch, tmp_path, capsys):
+    monkeypatch.delenv("UCI_TOKEN")
+    monkeypatch.setenv("UCI_TOKEN_FILE", str(tmp_path / "token"))
+    (tmp_path / "token").write_bytes(b"\xff\xfe")
+    assert ubuntu_ci("status") == Exit.USAGE
+    assert "no text in UTF-8" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory) -> Path:
+    """A certificate of 127.0.0.1 that no authority has signed, with its key, in one file."""
+    made: Path = tmp_path_factory.mktemp("tls") / "server.pem"
+    command = "openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -days 1"
+    name = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*command.split(), *name, "-keyout", made, "-out", made], check=True, capture_output=True)
+    return made
+
+
+class TestCertificates:
+    @pytest.mark.parametrize("command", ["status", "watch 3", "wait 3"])
+    def test_that_are_not_trusted_end_a_command_at_once(self, ubuntu_ci, certificate, capsys, command):
+        with running_ticket_system(certificate) as other:
+            assert ubuntu_ci("-u", other.url, *command.split()) == Exit.USAGE
+        err = capsys.readouterr().err
+        assert err == (
+            f"ubuntu-ci: {other.url} has a certificate that is not trusted (self-signed certificate); "
+            "for ubuntu-ci, UCI_CA_FILE names the file of another authority\n"
+        )
+
+    def test_of_an_own_authority_are_trusted_when_told_so(self, ubuntu_ci, certificate, monkeypatch):
+        monkeypatch.setenv("UCI_CA_FILE", str(certificate))
+        with running_ticket_system(certificate) as other:
+            other.add(3)
+            assert ubuntu_ci("-u", other.url, "status", 3) == Exit.OK
+
+    @pytest.mark.parametrize("file", ["relative.pem", "/nowhere/ca.pem"])
+    def test_that_are_not_there_are_a_wrong_setting(self, ubuntu_ci, monkeypatch, capsys, file):
+        monkeypatch.setenv("UCI_CA_FILE", file)
+        assert ubuntu_ci("status") == Exit.USAGE
+        assert "UCI_CA_FILE" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
 from cli.exit_codes import Exit
+from tests.cli.conftest import UBUNTU_CI
 from tests.cli.ticket_system import IMAGE, change, shown
 
 
@@ -54,6 +56,15 @@ def test_status_of_one_ticket_tells_everything(ubuntu_ci, system, capsys):
         "took:     Package Building 2 min 0 s",
         "logs:     http://example.com/build.log",
     ]
+
+
+def test_the_log_of_a_private_ticket_is_shown_by_the_url_that_reads_it(ubuntu_ci, system, capsys):
+    log = "http://example.com/build.log"
+    signed = f"{log}?signature=00ff"
+    file = {"type": "LOGS", "name": "build.log", "reference": log, "url": signed}
+    system.add(3, current_workflow_step="999", status="999", private=True, log_url=log, artifacts=[file])
+    ubuntu_ci("status", "3")
+    assert f"log:      {signed}" in capsys.readouterr().out.splitlines()
 
 
 def test_status_of_one_ticket_as_json_is_what_the_server_said(ubuntu_ci, system, capsys):
@@ -132,6 +143,34 @@ def test_an_image_without_a_name_of_its_own_gets_the_tickets(ubuntu_ci, system, 
 def test_an_image_is_put_where_it_is_wanted(ubuntu_ci, image, tmp_path):
     assert ubuntu_ci("get_image", 3, "-o", tmp_path / "mine") == Exit.OK
     assert (tmp_path / "mine").read_bytes() == IMAGE
+
+
+@pytest.mark.parametrize("directory", [".", "images"])
+def test_an_image_is_put_into_a_directory_under_its_own_name(
+    ubuntu_ci, image, tmp_path, monkeypatch, capsys, directory
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / directory).mkdir(exist_ok=True)
+    assert ubuntu_ci("get_image", 3, "-o", directory) == Exit.OK
+    assert (tmp_path / directory / "hello.qcow2").read_bytes() == IMAGE
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_an_image_is_printed_for_another_program(system, image):
+    command = [UBUNTU_CI, "-u", system.url, "get_image", "3", "-o", "-"]
+    assert subprocess.run(command, capture_output=True, timeout=60, check=True).stdout == IMAGE
+
+
+def test_an_image_is_not_printed_with_json_around_it(ubuntu_ci, image, capsys):
+    assert ubuntu_ci("get_image", 3, "-o", "-", "--json") == Exit.REFUSED
+    assert "name a file" in capsys.readouterr().err
+
+
+def test_an_image_is_not_fetched_when_a_directory_has_its_name(ubuntu_ci, system, image, tmp_path, capsys):
+    (tmp_path / "hello.qcow2").mkdir()
+    assert ubuntu_ci("get_image", 3, "-o", tmp_path) == Exit.ENGINE_FAILED
+    assert "it is a directory" in capsys.readouterr().err
+    assert not any("image/" in request for request in system.requests)
 
 
 def test_an_image_that_breaks_off_leaves_no_file(ubuntu_ci, system, image, tmp_path, capsys):

@@ -7,11 +7,13 @@ was sent; the tests of the whole engine use the real one.
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 TOKEN = "secret-token"
@@ -46,7 +48,10 @@ class TicketSystem:
 
     `coming` holds changes to a ticket, one for each time it is read; `refuse`
     maps the start of a request (`POST bundle/`) to the status and sentence
-    that answer it; `unavailable` counts requests by start to answer 503 first.
+    that answer it; `served` holds files below `file/` by name; `consoles` what the
+    lander's console log is, the last for ever; `unavailable` counts requests by start to answer 503 first;
+    `broken` are the starts of requests whose answers break off in the middle; `moved` is another
+    server that all requests are sent to; `instead` is what all JSON is, as if another program answered.
     """
 
     url: str = ""
@@ -55,9 +60,15 @@ class TicketSystem:
     files: dict[str, bytes] = field(default_factory=dict)
     coming: list[dict[str, Any]] = field(default_factory=list)
     refuse: dict[str, tuple[int, str]] = field(default_factory=dict)
+    served: dict[str, bytes] = field(default_factory=dict)
+    consoles: list[str] = field(default_factory=list)
     unavailable: dict[str, int] = field(default_factory=dict)
+    moved: str = ""
+    instead: bytes = b""
+    broken: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
 
     def add(self, ticket_id: int, **fields: Any) -> dict[str, Any]:
         """A ticket that is there."""
@@ -99,6 +110,13 @@ class _Handler(BaseHTTPRequestHandler):
         path = self._begin("GET")
         if path.startswith("image/"):
             self._answer(200, IMAGE)
+        elif path.startswith("file/"):
+            self._answer(200, self.system.served[path.removeprefix("file/").partition("?")[0]])
+        elif path.startswith("job/?"):
+            self._json(200, {"objects": [{"id": 4}] if self.system.consoles else []})
+        elif path == "job/4/console/":
+            more = len(self.system.consoles) > 1
+            self._answer(200, (self.system.consoles.pop(0) if more else self.system.consoles[0]).encode())
         elif path.startswith("ticketstatus/"):
             self._json(200, self._page(path))
         elif ticket := self._ticket(path, "fullticket/"):
@@ -111,6 +129,9 @@ class _Handler(BaseHTTPRequestHandler):
         data = json.loads(self._body())
         if path == "bundle/":
             self._json(201, self.system.create(data))
+        elif path.endswith("/retry/"):
+            number = int(path.split("/")[1])
+            self._json(201, self.system.add(number + 1, retry_of=number))
         elif ticket := self._ticket(path.removesuffix("cancel/"), "ticket/"):
             ticket.update(current_workflow_step="999", status="998")
             self._answer(204, b"")
@@ -137,6 +158,8 @@ class _Handler(BaseHTTPRequestHandler):
         request = self._request()
         self.system.requests.append(request)
         self.system.tokens.append(self.headers.get("Authorization", ""))
+        if key := self.headers.get("Idempotency-Key"):
+            self.system.keys.append(key)
         refused = next(
             (self.system.refuse[start] for start in self.system.refuse if request.startswith(start)), None
         )
@@ -144,10 +167,15 @@ class _Handler(BaseHTTPRequestHandler):
             if request.startswith(start) and left:
                 self.system.unavailable[start] -= 1
                 refused = 503, "the engine is busy"
-        if refused:
+        if self.system.moved:
+            self.send_response(301)
+            self.send_header("Location", self.system.moved + self.path)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        elif refused:
             self._body()
             self._json(refused[0], {"error": refused[1]})
-        return not refused
+        return not (refused or self.system.moved)
 
     def _request(self) -> str:
         return f"{self.command} {self.path.lstrip('/').removeprefix('api/v1/')}"
@@ -176,12 +204,14 @@ class _Handler(BaseHTTPRequestHandler):
         return {"meta": {"next": more}, "objects": page}
 
     def _json(self, status: int, data: object) -> None:
-        self._answer(status, json.dumps(data).encode())
+        self._answer(status, self.system.instead or json.dumps(data).encode())
 
     def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        if self._request().startswith(tuple(self.system.broken)):
+            body, self.close_connection = body[: len(body) // 2], True
         self.wfile.write(body)
 
 
@@ -191,12 +221,16 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def running_ticket_system() -> Iterator[TicketSystem]:
-    """Serve on a free loopback port until the context ends."""
+def running_ticket_system(certificate: Path | None = None) -> Iterator[TicketSystem]:
+    """Serve on a free loopback port until the context ends; over TLS with a certificate and its key (PEM)."""
     system = TicketSystem()
     handler = type("Handler", (_Handler,), {"system": system})
     with _Server(("127.0.0.1", 0), handler) as server:
-        system.url = f"http://127.0.0.1:{server.server_port}"
+        system.url = f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}"
+        if certificate:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(certificate)
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from ci_utils.apt.mirror import Mirror
+from ci_utils.image_store.local import LocalImageStore
 from ci_utils.source_package.keys import read_key
 from ci_utils.source_package.signature import verify
 from cli.local_uploads import check_uploads
+from demo.apart import forget_tickets
 from demo.engine import open_home
 from demo.source import make_upload, throw_away_key
 from tests.ci_utils.source_package.uploads import throw_away_key as distribution_key
@@ -62,3 +65,16 @@ def test_settings_of_other_engines_do_not_reach_the_demo(
     settings = {name: value for name, value in home.environment.items() if name.startswith("UCI_")}
     assert settings == {"UCI_ACCELERATOR": "tcg", "UCI_DATA_DIR": str(tmp_path / "data")}
     assert home.environment["XDG_CONFIG_HOME"] == str(tmp_path / "config")
+
+
+@pytest.mark.system
+def test_images_of_earlier_tickets_are_not_taken_for_those_of_a_new_database(tmp_path: Path) -> None:
+    disk = tmp_path / "disk.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "1M"], check=True)
+    images = LocalImageStore(tmp_path / "images", "")
+    for name in ("bookworm-amd64", "ticket.1"):
+        images.upload(name, disk)
+
+    forget_tickets(tmp_path / "images")
+
+    assert [image.name for image in images.list()] == ["bookworm-amd64"]

@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from tests.end_to_end.engine import VENV_BIN, Engine, until
+from tests.end_to_end.repeated import AT_ONCE, Repeated
 from tests.source_packages import SourcePackage
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -55,14 +56,27 @@ def artifact(ticket: dict[str, Any], kind: str) -> str:
     return str(next(a["reference"] for a in ticket["artifacts"] if a["type"] == kind))
 
 
+def requests_for_tests(engine: Engine) -> dict[str, int]:
+    """How many requests the test runner has, by state."""
+    return dict(engine.client.get("status/")["services"]["test_runner"]["requests"])
+
+
 def test_a_ticket_whose_tests_pass_is_published(engine, land):
-    ticket = land(
-        SourcePackage("wayfarer", "1.0", tests={"smoke": "test \"$(wayfarer)\" = 'wayfarer 1.0'"}),
-        "-a",
-        "wayfarer",
-    )
+    before = requests_for_tests(engine)
+    with Repeated(engine, "test", "test_image") as repeated:
+        ticket = land(
+            SourcePackage("wayfarer", "1.0", tests={"smoke": "test \"$(wayfarer)\" = 'wayfarer 1.0'"}),
+            "-a",
+            "wayfarer",
+        )
 
     assert ticket["current_workflow_step"] == "1000", ticket["message"]
+    meanwhile, afterwards = repeated.answers()
+    assert {(status, answer["state"]) for status, answer in meanwhile} <= {(202, "QUEUED"), (202, "RUNNING")}
+    assert len(meanwhile) == AT_ONCE
+    assert afterwards == [afterwards[0]] * AT_ONCE
+    assert (afterwards[0][1]["exit"], afterwards[0][1]["test_result"]) == (True, "PASSED")
+    assert requests_for_tests(engine) == before | {"completed": before["completed"] + 1}
     assert "Package: wayfarer" in published(engine)
     steps = [change["workflow_step"] for change in ticket["history"]]
     assert [step for i, step in enumerate(steps) if steps[i - 1 : i] != [step]] == [

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.end_to_end.engine import Engine
+from tests.end_to_end.engine import Engine, turns
 
 PR_SET_CHILD_SUBREAPER = 36
 #: Where work in progress keeps what nobody needs afterwards.
@@ -99,8 +98,10 @@ def files(engine: Engine) -> list[str]:
 
 def nothing_left(engine: Engine, *, seconds: float = 15) -> None:
     """Fail unless processes and mounts of an engine that was killed go away by themselves."""
-    deadline = time.monotonic() + seconds
-    # gpg's agent serves the next engine on the same key, which ends it.
-    while left := [p for p in processes(engine) if "gpg-agent" not in p] + mounts(engine) + control_groups():
-        assert time.monotonic() < deadline, f"the engine left: {left}"
-        time.sleep(0.1)
+    left: list[str] = []
+    for _ in turns(seconds, pause=0.1):
+        # gpg's agent serves the next engine on the same key, which ends it.
+        left = [p for p in processes(engine) if "gpg-agent" not in p] + mounts(engine) + control_groups()
+        if not left:
+            return
+    raise AssertionError(f"the engine left: {left}")

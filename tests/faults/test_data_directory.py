@@ -18,7 +18,7 @@ from tests.end_to_end.engine import VENV_BIN, Engine, until
 from tests.faults import leftovers
 from tests.source_packages import SourcePackage
 
-pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def steps(engine: Engine, ticket: int) -> list[str]:

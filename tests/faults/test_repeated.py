@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,7 +13,7 @@ from tests.end_to_end.engine import Engine, until
 from tests.faults.conftest import Submit, mortal_engine
 from tests.source_packages import SourcePackage
 
-pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(900)]
 
 AT_ONCE = 8
 Answer = tuple[int, Any]
@@ -31,13 +31,20 @@ def post(engine: Engine) -> Callable[..., list[Answer]]:
     """POST the same several times at once, as a service if not as its user; the answers."""
 
     def post(
-        path: str, body: object, *, times: int = AT_ONCE, method: str = "POST", by: str = "service-token"
+        path: str,
+        body: object,
+        *,
+        times: int = AT_ONCE,
+        method: str = "POST",
+        by: str = "service-token",
+        headers: Mapping[str, str] | None = None,
     ) -> list[Answer]:
-        headers = {"Authorization": f"Bearer {(engine.data_dir / by).read_text().strip()}"}
+        token = (engine.data_dir / by).read_text().strip()
+        sent = {"Authorization": f"Bearer {token}", **(headers or {})}
 
         def send(_: int) -> Answer:
             answer = requests.request(
-                method, f"{engine.url}/api/v1/{path}", json=body, headers=headers, timeout=60
+                method, f"{engine.url}/api/v1/{path}", json=body, headers=sent, timeout=60
             )
             return answer.status_code, answer.json() if answer.content else None
 
@@ -60,6 +67,19 @@ def work(engine: Engine, ticket: dict[str, Any]) -> dict[str, dict[str, Any]]:
     (job,) = engine.client.get("job/", ticket_id=ticket["id"])["objects"]
     asked = {stage["stage"]: stage["parameters"] for stage in job["stages"]}
     return {"build_source": asked["build"], "build_image": asked["image"]}
+
+
+def test_a_bundle_under_one_key_is_one_ticket(engine, post, uploader, tmp_path):
+    changes = SourcePackage("single", "1.0").upload(tmp_path, uploader)
+    source = {"changes_name": changes.name, "changes": changes.read_text()}
+    bundle = {"title": "t", "owner": "me@example.com", "sources": [source]}
+    before = len(list(engine.client.tickets()))
+
+    answers = post("bundle/", bundle, by="local-token", headers={"Idempotency-Key": "a-key-of-my-own"})
+
+    assert sorted(status for status, _ in answers) == [200] * (AT_ONCE - 1) + [201]
+    assert len({answer["sources"][0]["subticket"] for _, answer in answers}) == 1
+    assert len(list(engine.client.tickets())) == before + 1
 
 
 def test_work_that_has_been_done_is_answered_and_not_done_again(engine, post, landed):

@@ -14,7 +14,7 @@ from tests.end_to_end.engine import Engine, until
 from tests.faults import leftovers
 from tests.source_packages import SourcePackage
 
-pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(900)]
 
 HANGS = {"postinst": "#!/bin/sh\nsleep 600\n"}
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import django
+from django.test.utils import setup_databases
 from hypothesis import given, settings
 
 #: Inputs of a thousand bytes reach as far as larger ones, only sooner.
@@ -80,7 +81,16 @@ def _test(module: str, name: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
+def _set_up(module: str) -> None:
+    """Django, with a database for the tests that ask pytest for one."""
+    django.setup()
+    marks = getattr(importlib.import_module(module), "pytestmark", [])
+    if any(mark.name == "django_db" for mark in marks):
+        setup_databases(verbosity=0, interactive=False)
+
+
 def _run_hypothesis(module: str, name: str, directory: Path) -> None:
+    _set_up(module)
     test = _test(module, name)
     test()
     (directory / "done").write_text(str(test.examples))
@@ -88,8 +98,8 @@ def _run_hypothesis(module: str, name: str, directory: Path) -> None:
 
 def _run_atheris(module: str, name: str, runs: int, directory: Path) -> None:
     atheris = importlib.import_module("atheris")
-    with atheris.instrument_imports(include=["ci_utils", "test_runner", "ticket_system", "debian"]):
-        django.setup()
+    with atheris.instrument_imports(include=["ci_utils", "test_runner", "ticket_system", "web_ui", "debian"]):
+        _set_up(module)
         test = _test(module, name)
     corpus = directory / "corpus"
     corpus.mkdir()
@@ -125,10 +135,10 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--atheris"]:
         _run_atheris(arguments[1], arguments[2], int(arguments[3]), Path(arguments[4]))
         return 0
-    django.setup()
     if arguments[:1] == ["--hypothesis"]:
         _run_hypothesis(arguments[1], arguments[2], Path(arguments[4]))
         return 0
+    django.setup()
     run = Run(int(arguments[0]) if arguments else 100_000)
     run.all_tests()
     print(f"{run.done} inputs; failed: {', '.join(run.failed) or 'none'}")

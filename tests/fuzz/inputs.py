@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import string
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -48,10 +49,10 @@ def fuzz(
             deadline=None,
             suppress_health_check=list(HealthCheck),
         )
-        fuzzed = profile(given(*inputs)(test))
-        fuzzed.examples = examples  # type: ignore[attr-defined]
-        fuzzed.raw_inputs = inputs[0] if raw else None  # type: ignore[attr-defined]
-        return fuzzed
+        fuzzed: Any = pytest.mark.slow(profile(given(*inputs)(test)))
+        fuzzed.examples = examples
+        fuzzed.raw_inputs = inputs[0] if raw else None
+        return cast("Callable[..., None]", fuzzed)
 
     return decorate
 

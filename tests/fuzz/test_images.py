@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
+from ci_utils.apt.mirror import Mirror
 from ci_utils.apt.resolver import InstallPlan, Resolver, Unsatisfiable
 from ci_utils.disk_image import layout, qcow2
 from ci_utils.disk_image.manifest import difference, manifest_text, parse_status
@@ -104,8 +105,8 @@ class _SaidByApt(Resolver):
     """A resolver whose apt has said something."""
 
     def __init__(self, said: str) -> None:
+        super().__init__(Mirror(Path("cache"), "bookworm"), Path("resolver"), Path("status"))
         self._said = said
-        self._directory = Path("resolver")
 
     def _apt_get(self, arguments: Sequence[str | Path], timeout: float = 120) -> str:
         return self._said

@@ -41,7 +41,7 @@ _file_lists = st.lists(
 _fields = values | _file_lists
 
 
-def _uploads(names: list[str], of: str) -> st.SearchStrategy[Upload]:
+def uploads(names: list[str], of: str) -> st.SearchStrategy[Upload]:
     """Uploads of which up to three fields (those in the attribute `of`) are hostile."""
     name = st.sampled_from([*names, *map(str.upper, names)])
     changed = st.dictionaries(name, _fields, max_size=2)
@@ -63,11 +63,11 @@ def _clearsigned(content: bytes) -> bytes:
     )
 
 
-changes_texts = spoiled(_uploads(CHANGES_FIELDS, "fields").map(Upload.changes)) | spoiled(
+changes_texts = spoiled(uploads(CHANGES_FIELDS, "fields").map(Upload.changes)) | spoiled(
     stanzas(CHANGES_FIELDS, _fields)
 )
 dsc_texts = spoiled(
-    _uploads(DSC_FIELDS, "dsc_fields").map(lambda upload: upload.contents()[upload.dsc_name])
+    uploads(DSC_FIELDS, "dsc_fields").map(lambda upload: upload.contents()[upload.dsc_name])
 ) | spoiled(stanzas(DSC_FIELDS, _fields))
 
 
@@ -111,7 +111,7 @@ def test_a_dsc_is_refused_or_indexed_as_what_it_is(text):
         assert all(valid_package_name(name) for name in [*row.provides.split(), *row.needs.split()])
 
 
-@fuzz(_uploads(CHANGES_FIELDS, "fields") | _uploads(DSC_FIELDS, "dsc_fields"))
+@fuzz(uploads(CHANGES_FIELDS, "fields") | uploads(DSC_FIELDS, "dsc_fields"))
 def test_files_of_an_upload_are_accepted_only_as_a_whole(upload):
     contents = upload.contents()
     opened = []
@@ -131,7 +131,7 @@ def test_files_of_an_upload_are_accepted_only_as_a_whole(upload):
 
 
 @cache
-def _key() -> SigningKey:
+def uploader_key() -> SigningKey:
     stack = ExitStack()
     atexit.register(stack.close)
     return stack.enter_context(throw_away_key("Alice <alice@example.com>"))
@@ -139,7 +139,7 @@ def _key() -> SigningKey:
 
 @cache
 def _signed() -> tuple[bytes, bytes]:
-    return _key().clearsign(b"Source: hello\nVersion: 1.0\n"), _key().public()
+    return uploader_key().clearsign(b"Source: hello\nVersion: 1.0\n"), uploader_key().public()
 
 
 @fuzz(spoiled(st.just(b"")), share=0.3)
@@ -151,4 +151,4 @@ def test_only_what_was_signed_is_read(change):
             text[:at] + change[1:] + text[at + len(change[1:]) :], keyring, "hello_1_source.changes"
         )
         assert Deb822(signed.content) == Deb822(b"Source: hello\nVersion: 1.0\n")
-        assert signed.signature.fingerprint == _key().fingerprint
+        assert signed.signature.fingerprint == uploader_key().fingerprint

@@ -11,38 +11,57 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
-READY_SECONDS = 90
-STOP_SECONDS = 20
-#: Comes after a change of user, which would undo it.
-DIES_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")
+from tests.harness.processes import DIES_WITH_US, directory, free_port, running, wait_until
 
 
 class ServerMissing(Exception):
-    """The server's program is not on this machine."""
+    """A server is not on this machine: a sentence that says how to install it."""
 
 
-def free_port() -> int:
-    """A loopback port that nothing listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@dataclass
+class Server:
+    """A server that runs; tests may stop it and start it again on the same address with what it kept."""
+
+    url: str
+    _run: Callable[[], contextlib.AbstractContextManager[None]]
+    _running: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self._running.enter_context(self._run())
+
+    def stop(self) -> None:
+        """End it: its port refuses connections until it is started again."""
+        self._running.close()
 
 
 @contextlib.contextmanager
 def postgresql() -> Iterator[str]:
     """A fresh PostgreSQL; yields the URL of a database in it."""
+    with postgresql_server() as server:
+        yield server.url
+
+
+@contextlib.contextmanager
+def rabbitmq() -> Iterator[str]:
+    """A fresh RabbitMQ with its own epmd; yields its URL."""
+    with rabbitmq_server() as server:
+        yield server.url
+
+
+@contextlib.contextmanager
+def postgresql_server() -> Iterator[Server]:
+    """A fresh PostgreSQL that may be stopped and started; its URL is of a database in it."""
     bin_dirs = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: float(p.parent.name))
     if not bin_dirs:
-        raise ServerMissing("postgresql")
+        raise ServerMissing("postgresql is not installed; bin/setup --servers installs it")
     password, port = secrets.token_hex(16), free_port()
-    with _directory() as home:
+    with directory() as home:
         password_file = home / "password"
         password_file.write_text(password)
         as_user = _as_ordinary_user(home, "postgres")
@@ -58,29 +77,49 @@ def postgresql() -> Iterator[str]:
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         argv = [*as_user, *DIES_WITH_US, str(bin_dirs[-1] / "postgres"), "-D", str(home / "data"), *options]
-        url = f"postgresql://uci:{password}@127.0.0.1:{port}/postgres"
-        with _running(argv, home, os.environ, stop=signal.SIGINT) as server:
-            _wait_until(lambda: _postgresql_answers(bin_dirs[-1], port), server, home)
-            yield url
+
+        @contextlib.contextmanager
+        def run() -> Iterator[None]:
+            with running(argv, home, os.environ, stop=signal.SIGINT) as process:
+                wait_until(lambda: _postgresql_answers(bin_dirs[-1], port), process, home)
+                yield
+
+        with _started(Server(f"postgresql://uci:{password}@127.0.0.1:{port}/postgres", run)) as server:
+            yield server
 
 
 @contextlib.contextmanager
-def rabbitmq() -> Iterator[str]:
-    """A fresh RabbitMQ with its own epmd; yields its URL."""
+def rabbitmq_server() -> Iterator[Server]:
+    """A fresh RabbitMQ that may be stopped and started. It has an epmd of its own."""
     program = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
     if not program.exists():
-        raise ServerMissing("rabbitmq-server")
+        raise ServerMissing("rabbitmq-server is not installed; bin/setup --servers installs it")
     port, epmd_port = free_port(), free_port()
-    with _directory() as home:
+    with directory() as home:
         env = _rabbitmq_environment(home, port, epmd_port)
         epmd = [*DIES_WITH_US, "epmd", "-address", "127.0.0.1", "-port", str(epmd_port)]
-        url = f"amqp://guest:guest@127.0.0.1:{port}//"
-        with (
-            _running(epmd, home, env, stop=signal.SIGTERM),
-            _running([*DIES_WITH_US, str(program)], home, env, stop=signal.SIGKILL) as server,
-        ):
-            _wait_until(lambda: _rabbitmq_has_started(home), server, home)
-            yield url
+
+        @contextlib.contextmanager
+        def run() -> Iterator[None]:
+            (home / "output").unlink(missing_ok=True)
+            with (
+                running(epmd, home, env, stop=signal.SIGTERM),
+                running([*DIES_WITH_US, str(program)], home, env, stop=signal.SIGKILL) as process,
+            ):
+                wait_until(lambda: _rabbitmq_has_started(home), process, home)
+                yield
+
+        with _started(Server(f"amqp://guest:guest@127.0.0.1:{port}//", run)) as server:
+            yield server
+
+
+@contextlib.contextmanager
+def _started(server: Server) -> Iterator[Server]:
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
 
 
 def _rabbitmq_environment(home: Path, port: int, epmd_port: int) -> dict[str, str]:
@@ -115,15 +154,6 @@ def _rabbitmq_has_started(home: Path) -> bool:
     return b"Server startup complete" in (home / "output").read_bytes()
 
 
-@contextlib.contextmanager
-def _directory() -> Iterator[Path]:
-    home = Path(tempfile.mkdtemp(prefix="uci-test-server-"))
-    try:
-        yield home
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
-
-
 def _as_ordinary_user(home: Path, user: str) -> list[str]:
     """What to put before a program that refuses to run as root; `home` becomes that user's."""
     if os.geteuid() != 0:
@@ -131,42 +161,3 @@ def _as_ordinary_user(home: Path, user: str) -> list[str]:
     for path in (home, *home.iterdir()):
         shutil.chown(path, user, user)
     return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--"]
-
-
-@contextlib.contextmanager
-def _running(
-    argv: Sequence[str], home: Path, env: Mapping[str, str], *, stop: signal.Signals
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A program in its own process group, ended with all of it."""
-    with (home / "output").open("ab") as output:
-        process = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=home,
-            env=env,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            _end(process, stop)
-
-
-def _end(process: subprocess.Popen[bytes], stop: signal.Signals) -> None:
-    for number in (stop, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(STOP_SECONDS)
-            return
-
-
-def _wait_until(answers: Callable[[], bool], server: subprocess.Popen[bytes], home: Path) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while not answers():
-        if server.poll() is not None or time.monotonic() > deadline:
-            output = (home / "output").read_text(errors="replace")
-            raise AssertionError(f"the server does not answer; it printed:\n{output[-4000:]}")
-        time.sleep(0.1)

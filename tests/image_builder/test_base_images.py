@@ -10,6 +10,7 @@ import pytest
 from django.core.management import call_command
 
 from ci_utils.errors import Conflict, InvalidRequest, NotFound
+from image_builder.domain.base_images import BaseImages
 from tests.ci_utils.disk_image.disks import LINUX_ROOT, make_disk
 
 
@@ -53,6 +54,12 @@ def test_a_wrong_checksum_adds_nothing(base_images, disk, said):
     assert base_images.list() == []
 
 
+def test_the_one_for_clouds_has_a_name_of_its_own(image_store, mirror, tmp_path):
+    here = BaseImages(image_store, mirror, tmp_path / "work")
+    for_cloud = BaseImages(image_store, mirror, tmp_path / "work", for_cloud=True)
+    assert for_cloud.default_name == f"{here.default_name}-cloud"
+
+
 def test_an_unknown_name_says_how_to_add_it(base_images):
     with pytest.raises(NotFound, match="there is no base image noble; add it with: uci-engine image base"):
         base_images.get("noble")
@@ -76,6 +83,7 @@ def test_an_image_in_the_data_store_is_read_once(base_images, data_stores, disk)
     image = base_images.from_data_store(url, data_stores)
     assert base_images.from_data_store(url, data_stores) == image
     assert image.size == disk.stat().st_size
+    assert "/" in image.name  # so no request gets it by its name, which may be easy to guess
 
 
 def test_no_other_address_is_ever_fetched(base_images, data_stores):

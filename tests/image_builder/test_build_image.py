@@ -13,7 +13,7 @@ from ci_utils.disk_image.manifest import read_manifest
 from ci_utils.errors import Cancelled, StageFailed
 from image_builder.domain.build_image import build_image
 from tests.ci_utils.disk_image.cached_base import cached_base_image
-from tests.ci_utils.disk_image.conftest import SmallArchive
+from tests.small_archive import SmallArchive
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -21,8 +21,8 @@ BASE = "the-base"
 
 
 @pytest.fixture
-def archive(tmp_path: Path, mirror) -> SmallArchive:
-    archive = SmallArchive(tmp_path / "archive", mirror.series)
+def archive(tmp_path: Path, mirror, archive_key) -> SmallArchive:
+    archive = SmallArchive(tmp_path / "archive", mirror.series, archive_key)
     archive.add("less", "9999.1")
     archive.add("ci-app", "1.0", depends="hello")
     return archive

@@ -14,9 +14,10 @@ from ci_utils.archive.port import Build
 from ci_utils.sandbox.limits import Limits
 from tests.ci_utils.archive.conftest import mirror, uploader  # noqa: F401 -- fixtures
 from tests.ci_utils.archive.contract import wait_until_built
-from tests.ci_utils.disk_image.conftest import SmallArchive, base_image, image  # noqa: F401 -- fixtures
+from tests.ci_utils.disk_image.conftest import base_image, image  # noqa: F401 -- fixtures
 from tests.ci_utils.source_package.uploads import SigningKey
 from tests.isolation.host import Target, target
+from tests.small_archive import SmallArchive
 from tests.source_packages import SourcePackage
 
 LIMITS = Limits(memory=1 << 30, processes=300, disk=64 << 20)
@@ -67,6 +68,6 @@ def host() -> Iterator[Target]:
 
 
 @pytest.fixture
-def small_archive(tmp_path: Path, mirror: Mirror) -> SmallArchive:  # noqa: F811
+def small_archive(tmp_path: Path, mirror: Mirror, archive_key: SigningKey) -> SmallArchive:  # noqa: F811
     """An empty signed archive of this machine's series."""
-    return SmallArchive(tmp_path / "archive", mirror.series)
+    return SmallArchive(tmp_path / "archive", mirror.series, archive_key)

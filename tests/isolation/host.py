@@ -23,7 +23,8 @@ LINE = re.compile(r"^PROBE (\w+): (.*)$", re.MULTILINE)
 ATTEMPTS = (
     "engine_port", "network", "abstract_socket", "socket_file", "key_of_the_engine",
     "file_of_another_ticket", "shadow_of_the_host", "write_outside", "processes_of_the_host", "links_of_proc",
-    "files_by_handle", "disk_of_the_host", "kernel_settings", "kernel_module", "source_in_the_archive",
+    "files_by_handle", "disk_of_the_host", "kernel_settings", "kernel_messages", "kernel_module",
+    "source_in_the_archive",
 )  # fmt: skip
 #: What a build may not, and a maintainer script only within its namespaces.
 OF_A_BUILD = (

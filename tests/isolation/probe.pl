@@ -6,7 +6,7 @@ use Socket;
 no warnings 'once';
 our (%at, @attempts);
 
-my ($PTRACE, $MOUNT, $UNSHARE, $INIT_MODULE, $OPEN_BY_HANDLE, $CHROOT) = (101, 165, 272, 175, 304, 161);
+my ($PTRACE, $SYSLOG, $MOUNT, $UNSHARE, $INIT_MODULE, $OPEN_BY_HANDLE, $CHROOT) = (101, 103, 165, 272, 175, 304, 161);
 
 sub connects {
     my ($domain, $type, $address) = @_;
@@ -97,6 +97,15 @@ my %try = (
     kernel_settings => sub {
         for my $path ("/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/proc/sys/kernel/modprobe") {
             return "may write $path" if sysopen(my $file, $path, 1);
+        }
+        return "";
+    },
+    kernel_messages => sub {
+        my $text = "\0" x 65536;
+        my $read = syscall($SYSLOG, 3, $text, length($text));
+        return "read $read bytes" if $read > 0;
+        for my $path ("/dev/kmsg", "/proc/kmsg") {
+            return "may read $path" if sysopen(my $file, $path, 2048);
         }
         return "";
     },

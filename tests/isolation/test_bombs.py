@@ -22,7 +22,7 @@ def _nothing_is_left(builder: Builder):
     """No file of a build, no mount, no group."""
     mounts = Path("/proc/self/mountinfo").read_text()
     yield
-    until(lambda: not list(builder.root.rglob("builds/*/work")))  # goes after its record
+    until(lambda: not list(builder.root.glob("archives/.state/builds/*/work")))  # goes after its record
     assert Path("/proc/self/mountinfo").read_text() == mounts
     assert not abandoned_groups()
 
@@ -43,6 +43,16 @@ def test_a_greedy_build_fails_with_the_reason(
     assert ended.state is BuildState.FAILED
     assert ended.reason.startswith(f"{name} 1.0 failed to build: {reason}")
     assert ended.reason in log
+
+
+@pytest.mark.slow
+def test_a_build_cannot_write_into_its_log_where_it_wants(builder: Builder, tmp_path: Path):
+    far = "perl -e 'for $$p (0, 1 << 42) { sysseek STDOUT, $$p, 0; syswrite STDOUT, qq(anywhere\\n) }'"
+    ended, log = builder.build(SourcePackage("seeks", build=far), tmp_path)
+    assert ended.state is BuildState.BUILT
+    assert log.startswith("+====")
+    assert "anywhere\nanywhere\n" in log
+    assert log.endswith("Status: successful\n")
 
 
 @pytest.mark.slow

@@ -38,6 +38,7 @@ def test_a_fork_bomb_fails_its_own_ticket_only(uploader: SigningKey, tmp_path: P
                 assert answer.returncode == 0, answer.stdout + answer.stderr
                 ticket = engine.wait_for_end(next(engine.client.tickets(limit=1))["id"])
                 assert ticket["current_workflow_step"] == "999"
-                assert f"{package.name} 1.0 failed to build: {reason}" in ticket["message"]
+                assert ticket["message"].startswith(f"{package.name} 1.0 failed to build on ")
+                assert ticket["message"].endswith(f": {reason}")
     finally:
         shutil.rmtree(directory, ignore_errors=True)

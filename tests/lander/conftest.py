@@ -23,6 +23,7 @@ TRIGGER = "ticket-12"
 PARAMETERS: dict[str, Any] = {
     "ticket": "12",
     "source_packages": [f"{DATA}/ticket.12.sources/hello_2.10-4_source.changes"],
+    "checksums": {"hello_2.10-4_source.changes": "0" * 64},
     "binary_packages": ["hello"],
     "remove_packages": ["nano"],
     "series": "bookworm",

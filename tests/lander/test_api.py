@@ -1,28 +1,40 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
-from django.db.utils import OperationalError
+from django.db import connection
+from django.db.utils import InternalError, OperationalError
+from django.utils import timezone
 
+from ci_utils.errors import Conflict
 from ci_utils.hosting import ports
 from ci_utils.work_queue.models import WorkRequest
 from ci_utils.work_queue.progress import ProgressPublisher
 from ci_utils.work_queue.worker import Task, Worker
 from lander import worker
 from lander.domain import jobs
-from lander.models import MasterJob
-from tests.lander.conftest import LOG, PARAMETERS, TRIGGER
+from lander.models import ChildJob, ConsoleLine, MasterJob
+from tests.lander.conftest import DATA, LOG, PARAMETERS, TRIGGER
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _containers(services, monkeypatch):
+    """Where the files of the requests are."""
+    for ticket in ("12", "1234"):
+        services.data_stores.open(f"ticket.{ticket}", "sources")
+    monkeypatch.setattr(ports, "data_stores", lambda: services.data_stores)
+
 
 #: The example of the specification.
 EXAMPLE = {
     "ticket": "1234",
     "source_packages": [
-        "http://data_store-url/autopilot.tar.gz",
-        "http://data_store_url/ubuntu-ui-toolkit.tar.gz",
+        f"{DATA}/ticket.1234.sources/autopilot.tar.gz",
+        f"{DATA}/ticket.1234.sources/ubuntu-ui-toolkit.tar.gz",
     ],
     "binary_packages": ["python-autopilot", "ubuntu-ui-toolkit-autopilot", "libunity8"],
     "series": "trusty",
@@ -48,6 +60,18 @@ def test_the_same_request_again_is_the_same_job_and_another_one_a_conflict(servi
         assert service.post("execute_request/", PARAMETERS).status_code == 202
     assert service.post("execute_request/", PARAMETERS | {"series": "sid"}).status_code == 409
     assert (MasterJob.objects.count(), WorkRequest.objects.count()) == (1, 1)
+
+
+def test_a_database_that_only_lets_itself_be_read_is_asked_again_later(service, monkeypatch):
+    def accept(*_: object, **__: object) -> None:
+        raise InternalError("cannot execute INSERT in a read-only transaction")
+
+    monkeypatch.setattr(jobs, "accept", accept)
+    answer = service.post("execute_request/", PARAMETERS)
+    assert (answer.status_code, answer.json()) == (
+        503,
+        {"error": "the database does not answer now; try again"},
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,6 +135,14 @@ def test_a_cancelled_request_is_not_building_any_more(service, nobody, job):
     assert nobody.get(f"job/{job.pk}/").json()["building"] is False
 
 
+def test_a_job_that_a_stage_has_failed_is_not_building_any_more(nobody, job):
+    child = jobs.child_of(job, "build")
+    jobs.start_child(child, {})
+    assert nobody.get(f"job/{job.pk}/").json()["building"] is True
+    jobs.end_child(child, ChildJob.State.FAILURE, "no progress on lander-1-build for 10 updates", {})
+    assert nobody.get(f"job/{job.pk}/").json()["building"] is False
+
+
 def test_what_is_unknown_or_ended_or_publishing_cannot_be_cancelled(service, landed, job):
     assert service.post("cancel_request/", {"progress_trigger": "ticket-99"}).status_code == 404
     publishing = jobs.child_of(job, "publish")
@@ -123,6 +155,35 @@ def test_what_is_unknown_or_ended_or_publishing_cannot_be_cancelled(service, lan
         409,
         f"job {job.pk} of ticket 12 has ended already; there is nothing to cancel",
     )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_cancelling_and_publishing_at_the_same_moment_one_wins(job, monkeypatch):
+    cancelled: list[bool] = []
+
+    def publish() -> None:
+        jobs.start_child(jobs.child_of(job, "publish"), {})
+        cancelled.append(jobs.is_cancelled(job))
+        connection.close()
+
+    publishing = threading.Thread(target=publish)
+    now = timezone.now
+
+    def meanwhile() -> datetime:
+        """It is cancelled now: the stages have been looked at."""
+        if publishing.ident is None:
+            publishing.start()
+            publishing.join(0.5)
+        return now()
+
+    jobs.child_of(job, "publish")
+    monkeypatch.setattr(timezone, "now", meanwhile)
+    try:
+        building = jobs.cancel(TRIGGER).building
+    except Conflict:
+        building = True
+    publishing.join()
+    assert cancelled == [not building]
 
 
 def test_a_private_job_is_seen_by_services_and_operators_only(service, operator, submitter, nobody):
@@ -202,3 +263,41 @@ def test_a_database_that_is_away_is_waited_for_and_the_landing_goes_on(job, serv
     task = Task(TRIGGER, PARAMETERS, 1, ProgressPublisher(ports.broker(), TRIGGER, {}), lambda: False)
     assert worker.handle(task) == {"ticket": "12"}
     assert len(services.image_builder.requests) == 1
+
+
+class TestStages:
+    """What pages ask of the stages of jobs."""
+
+    @pytest.fixture
+    def child(self, job):
+        now = timezone.now()
+        child = ChildJob.objects.create(
+            master=job,
+            stage="build",
+            state=ChildJob.State.SUCCESS,
+            started_at=now - timedelta(seconds=90),
+            ended_at=now,
+        )
+        for number in range(5):
+            ConsoleLine.objects.create(child=child, written_at=now, text=f"line {number}")
+        return child
+
+    def test_a_console_is_read_on_from_any_line(self, nobody, job, child):
+        text = nobody.get(f"job/{job.pk}/console/", stage="build", after=3).content.decode()
+        assert [line.partition(" ")[2] for line in text.splitlines()] == ["line 3", "line 4"]
+
+    def test_what_is_no_number_of_lines_is_refused(self, nobody, job, child):
+        for wrong in ("-1", "x", "1" * 40):
+            assert nobody.get(f"job/{job.pk}/console/", stage="build", after=wrong).status_code == 400
+        assert nobody.get(f"job/{job.pk}/console/", stage="nonsense").status_code == 404
+
+    def test_times_of_stages_are_told_of_jobs_that_have_ended(self, nobody, job, child):
+        assert nobody.get("stagetimes/").json()["objects"] == []
+        MasterJob.objects.update(ended_at=timezone.now())
+        (time,) = nobody.get("stagetimes/").json()["objects"]
+        assert (time["stage"], time["state"], time["seconds"]) == ("build", "SUCCESS", 90)
+
+    def test_times_of_private_jobs_are_for_operators(self, nobody, operator, job, child):
+        MasterJob.objects.update(ended_at=timezone.now(), private=True)
+        assert nobody.get("stagetimes/").json()["objects"] == []
+        assert len(operator.get("stagetimes/").json()["objects"]) == 1

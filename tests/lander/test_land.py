@@ -36,6 +36,7 @@ def test_what_a_stage_leaves_behind_is_what_the_next_ones_ask_with(landed, servi
         | {
             "progress_trigger": f"lander-{job.pk}-build",
             "source_packages": job.parameters["source_packages"],
+            "checksums": job.parameters["checksums"],
             "series": "bookworm",
             "ppa": PPA,
             "archive": DESTINATION,
@@ -152,14 +153,15 @@ def test_the_log_of_the_build_that_failed_is_the_one_that_is_shown(landed, servi
 
 def test_the_log_of_the_tests_that_failed_is_the_one_that_is_shown(landed, services):
     logs = [
-        f"http://x/lander-1-test-{name}.log" for name in ("zlib-autopkgtest", "hello-autopkgtest", "console")
+        f"http://x/lander-1-test-{name}.log"
+        for name in ("my-hello-autopkgtest", "hello-autopkgtest", "console")
     ]
-    judged = {"zlib": {"verdict": "passed"}, "hello": {"verdict": "failed"}}
     services.test_runner.end = {
         "state": "FAILED",
         "message": "DEP-8 tests failed on the image: hello.smoke",
         "logs": logs,
-        "results": {"passed": 1, "failed": 1, "sources": judged},
+        "failure_log": logs[1],
+        "results": {"passed": 1, "failed": 1},
     }
     landed()
     assert services.ticket_system.reports[-1]["log_url"] == logs[1]

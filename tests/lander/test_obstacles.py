@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
+from django.db.utils import OperationalError
 
 from ci_utils.errors import Cancelled, Unavailable
 from ci_utils.work_queue import progress
-from lander.domain import jobs
+from lander.domain import acts, jobs, land
 from lander.models import ChildJob, MasterJob
 from tests.branch_source_builder.memory_archives import DESTINATION
 from tests.lander.conftest import TRIGGER, WAY, service_of, states_of
 from tests.lander.fakes import Killed
+from tests.lander.test_reporting import MENDED_LATER
 
 pytestmark = pytest.mark.django_db
 
@@ -60,6 +64,35 @@ def test_a_cancelled_stage_stops_and_the_archive_goes_back(landed, services, job
     assert services.ppa_assigner.ppa["state"] == "dirty"
     end = services.ticket_system.reports[-1]
     assert (end["status"], end["failed_workflow_step"]) == ("998", "300")
+
+
+def test_a_stage_that_stops_before_the_lander_knows_why_is_cancelled_and_has_not_failed(landed, services):
+    services.branch_source_builder.messages = []
+    services.branch_source_builder.then = lambda: jobs.cancel(TRIGGER) and None
+    services.branch_source_builder.end = {"state": "FAILED", "message": "cancelled", "cancelled": True}
+    assert landed().state == MasterJob.State.ABORTED
+    end = services.ticket_system.reports[-1]
+    assert (end["status"], end["failed_workflow_step"]) == ("998", "200")
+    assert end["message"] == "the ticket was cancelled"
+
+
+def test_a_lander_that_goes_on_says_at_once_where_the_work_was(landed, services, monkeypatch):
+    take = services.ticket_system.set_status
+    deaths: list[object] = []
+
+    def die_once(ticket_id, **fields):
+        if fields["message"] == "at work" and not deaths:
+            deaths.append(fields)
+            raise Killed
+        take(ticket_id, **fields)
+
+    monkeypatch.setattr(services.ticket_system, "set_status", die_once)
+    with pytest.raises(Killed):
+        landed()
+    before = len(services.ticket_system.reports)
+    landed()
+    assert services.ticket_system.reports[before - 1]["message"] == "building the packages"
+    assert services.ticket_system.reports[before]["message"] == "at work"
 
 
 @pytest.mark.parametrize("stage", ["build", "image", "test"])
@@ -142,6 +175,54 @@ def test_an_assigner_that_is_away_gets_the_archive_back_later(landed, services):
     assert services.ppa_assigner.ppa["state"] == "dirty"
 
 
+@pytest.mark.parametrize("method", ["get_ppa", "list", "release"])
+@pytest.mark.parametrize("error", MENDED_LATER)
+def test_an_assigner_that_an_operator_mends_neither_fails_a_ticket_nor_loses_an_archive(
+    landed, services, monkeypatch, method, error
+):
+    answer = getattr(services.ppa_assigner, method)
+    errors = iter([error, error])
+
+    def failing_first(*args: object, **options: object) -> object:
+        for each in errors:
+            raise each
+        return answer(*args, **options)
+
+    monkeypatch.setattr(services.ppa_assigner, method, failing_first)
+    assert landed().state == MasterJob.State.SUCCESS
+    assert services.ppa_assigner.ppa["state"] == "dirty"
+
+
+def test_packages_that_were_copied_are_waited_for_however_long_the_archive_looked_for_them(
+    landed, services, monkeypatch
+):
+    monkeypatch.setattr(acts, "PUBLISH_PATIENCE_SECONDS", 0.2)
+    copy = services.archives.copy
+    calls: list[object] = []
+
+    def slow_copy(sources, **places):
+        copy(sources, **places)
+        calls.append(places)
+        if len(calls) == 1:
+            time.sleep(0.3)
+            raise Unavailable("hello 2.10-4 was copied, but is not published there yet")
+
+    monkeypatch.setattr(services.archives, "copy", slow_copy)
+    assert landed().state == MasterJob.State.SUCCESS
+    assert services.archives.published == {DESTINATION: {"hello": "2.10-4"}}
+
+
+def test_an_archive_that_takes_nothing_for_long_ends_the_ticket(landed, services, monkeypatch):
+    monkeypatch.setattr(acts, "PUBLISH_PATIENCE_SECONDS", 0.1)
+
+    def copy(sources, **places):
+        raise Unavailable("the archive does not answer")
+
+    monkeypatch.setattr(services.archives, "copy", copy)
+    assert landed().message == "the archive does not answer"
+    assert services.ppa_assigner.ppa["state"] == "dirty"
+
+
 def test_an_unexpected_error_ends_the_ticket_and_gives_the_archive_back(landed, services, monkeypatch):
     monkeypatch.setattr(services.image_builder, "start", lambda request: 1 / 0)
     job = landed()
@@ -193,3 +274,30 @@ def test_an_ended_job_is_not_done_again(landed, services):
     assert landed().state == MasterJob.State.SUCCESS
     assert services.ticket_system.reports == []
     assert ChildJob.objects.count() == 6
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stage_that_is_done_is_not_done_again_because_its_end_could_not_be_recorded_at_once(
+    landed, services, monkeypatch
+):
+    copies: list[object] = []
+    copy = services.archives.copy
+
+    def counted(sources, **places):
+        copies.append(places)
+        copy(sources, **places)
+
+    monkeypatch.setattr(services.archives, "copy", counted)
+    end_child = jobs.end_child
+    away = iter([OperationalError("server closed the connection unexpectedly")] * 2)
+
+    def record(child, *outcome):
+        if child.stage == "publish" and (error := next(away, None)):
+            raise error
+        end_child(child, *outcome)
+
+    monkeypatch.setattr(jobs, "end_child", record)
+    monkeypatch.setattr(land, "RETRY_SECONDS", 0.01)
+
+    assert landed().state == MasterJob.State.SUCCESS
+    assert len(copies) == 1

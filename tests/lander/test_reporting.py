@@ -4,9 +4,16 @@ from typing import Any
 
 import pytest
 
+from ci_utils.errors import CIError, Unauthenticated
 from lander.domain import reporting
 from lander.domain.reporting import TicketReporter
 from tests.lander.fakes import TicketSystem
+
+#: What services answer until an operator has mended something.
+MENDED_LATER = [
+    Unauthenticated("the token is not known"),
+    CIError("the ticket system met an unexpected error"),
+]
 
 
 @pytest.fixture
@@ -61,3 +68,18 @@ def test_the_end_is_told_until_it_arrives_or_is_refused(reporter, system):
     system.ended = True
     reporter.end(current_workflow_step="999", status="999", message="")
     assert len(system.reports) == 1
+
+
+@pytest.mark.parametrize("error", MENDED_LATER)
+def test_the_end_waits_for_what_an_operator_mends(reporter, system, monkeypatch, error):
+    take = system.set_status
+    errors = iter([error, error])
+
+    def set_status(ticket_id: int, **fields: Any) -> None:
+        for each in errors:
+            raise each
+        take(ticket_id, **fields)
+
+    monkeypatch.setattr(system, "set_status", set_status)
+    reporter.end(current_workflow_step="1000", status="1000", message="")
+    assert _messages(system) == [("1000", "")]

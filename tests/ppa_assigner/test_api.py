@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from ci_utils.errors import ConfigurationError
 from ppa_assigner.domain import pool
 from ppa_assigner.models import PPA
 
@@ -48,7 +49,8 @@ def test_archives_can_be_found_by_state_and_by_ticket(populated, service, nobody
     pool.reserve(ticket_id=5)
     for query, found in (({"state": "free"}, 1), ({"ticket_id": 5}, 1), ({"ticket_id": 6}, 0)):
         assert len(service.get("ppa/", **query).json()["objects"]) == found
-    assert nobody.get("ppa/", ticket_id=5).status_code == 401
+    for name in ("ticket_id", "ticket_id__exact"):
+        assert nobody.get("ppa/", **{name: 5}).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -96,3 +98,16 @@ def test_a_list_takes_the_same_number_of_queries_however_long_it_is(
             assert len(nobody.get("ppa/").json()["objects"]) == length
         populated.pool.append("ppa:local/ci_pool-003")
         pool.populate(archives=populated)
+
+
+def test_what_only_an_operator_can_mend_is_answered_and_logged_with_its_place(
+    archives, service, monkeypatch, caplog
+):
+    def refused():
+        raise ConfigurationError("CI_LAUNCHPAD_USER: Launchpad knows no such user")
+
+    monkeypatch.setattr(archives, "list_pool", refused)
+    answer = service.patch("ppa/", {"populate": True})
+    assert (answer.status_code, answer.json()["error"][:18]) == (500, "CI_LAUNCHPAD_USER:")
+    assert "/api/v1/ppa/" in caplog.text
+    assert "in refused" in caplog.text

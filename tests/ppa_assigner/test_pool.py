@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from ci_utils.archive.port import Build, BuildState
-from ci_utils.errors import Conflict, NoFreeArchive, NotFound
+from ci_utils.errors import Conflict, NoFreeArchive, NotFound, Unavailable
 from ppa_assigner.domain import cleaning, pool
 from ppa_assigner.domain.status import status
 from ppa_assigner.models import PPA
@@ -37,6 +37,17 @@ def test_an_archive_with_something_in_it_is_cleaned_before_anybody_gets_it(archi
     assert _states() == ["dirty", "free"]
 
 
+def test_an_archive_that_cannot_be_looked_into_is_cleaned_first_and_the_others_come_in(archives, monkeypatch):
+    def look(archive: str) -> bool:
+        if archive.endswith("001"):
+            raise Unavailable("not now")
+        return True
+
+    monkeypatch.setattr(archives, "is_clean", look)
+    pool.populate(archives=archives)
+    assert _states() == ["dirty", "free"]
+
+
 def test_populating_leaves_the_states_of_known_archives_alone(populated):
     pool.reserve(ticket_id=1)
     populated.pool.append("ppa:local/ci_pool-003")
@@ -55,6 +66,22 @@ def test_a_ticket_that_asks_again_gets_the_same_archive(populated):
     first, new = pool.reserve(ticket_id=1)
     again, new_again = pool.reserve(ticket_id=1)
     assert (first, new, new_again) == (again, True, False)
+
+
+def test_the_same_request_at_the_same_moment_gets_the_same_archive_even_the_last(populated):
+    pool.reserve(ticket_id=1)
+    questions = []
+
+    def other_asks_meanwhile(execute, sql, params, many, context):
+        answer = execute(sql, params, many, context)
+        questions.append(sql)
+        if len(questions) == 1:
+            pool.reserve(ticket_id=2)
+        return answer
+
+    with connection.execute_wrapper(other_asks_meanwhile):
+        ours, new = pool.reserve(ticket_id=2)
+    assert (ours.ticket_id, new) == (2, False)
 
 
 def test_the_database_refuses_two_archives_for_one_ticket(populated):
@@ -94,13 +121,14 @@ def test_a_dirty_archive_is_cleaned_and_free_again(populated):
     assert populated.cleaned == [ppa.name]
 
 
-def test_an_archive_whose_cleaning_fails_does_not_hold_up_the_others(populated, monkeypatch):
+@pytest.mark.parametrize("error", [Conflict("not now"), PermissionError("no"), ValueError("surprise")])
+def test_an_archive_whose_cleaning_fails_does_not_hold_up_the_others(populated, monkeypatch, error):
     for ticket in (1, 2):
         pool.release(ppa_id=pool.reserve(ticket_id=ticket)[0].pk)
 
     def refuse(archive: str) -> None:
         if archive.endswith("001"):
-            raise Conflict("not now")
+            raise error
 
     monkeypatch.setattr(populated, "request_cleaning", refuse)
     cleaning.clean(archives=populated)

@@ -64,6 +64,9 @@ class ContainerCompute(Compute):
         self.needs: list[TestbedNeeds] = []
         self.swept: list[str] = []
 
+    def check(self) -> None:
+        pass
+
     @contextmanager
     def boot(
         self,

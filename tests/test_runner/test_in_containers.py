@@ -124,6 +124,15 @@ def test_tests_that_take_too_long_are_ended(run_tests, sources, data_stores):
         run_tests("slow", timeout=5)
     assert result_of(failure)["status"] == "FAIL"
     assert len(result_of(failure)["logs"]) == 2
+    assert result_of(failure)["failure_log"].endswith("-slow-autopkgtest.log")
+
+
+def test_the_log_that_is_named_is_that_of_the_tests_that_failed(run_tests, sources):
+    make_source(sources, "my-bad", GOOD, {"works": "true"})
+    make_source(sources, "bad", GOOD, {"works": "false"})
+    with pytest.raises(StageFailed) as failure:
+        run_tests("my-bad", "bad")
+    assert result_of(failure)["failure_log"].endswith("/lander-1-test-bad-autopkgtest.log")
 
 
 def test_a_cancelled_request_ends_soon_and_leaves_nothing(run_tests, sources, said, tmp_path):

@@ -10,7 +10,7 @@ from ci_utils.compute.local import LocalCompute
 from ci_utils.errors import StageFailed
 from ci_utils.image_store.local import LocalImageStore
 from tests.ci_utils.disk_image.cached_base import cached_base_image, host_mirror
-from tests.ci_utils.disk_image.conftest import SmallArchive
+from tests.small_archive import SmallArchive
 from tests.test_runner.sources import make_source
 from tests.test_runner.test_in_containers import read_url, result_of
 from tests.test_runner.test_subunit_stream import through
@@ -30,9 +30,11 @@ SCRIPTS = {
 }
 
 
-def test_tests_of_a_package_run_on_a_booted_image(run_tests, sources, data_stores, said, tmp_path: Path):
+def test_tests_of_a_package_run_on_a_booted_image(
+    run_tests, sources, data_stores, said, archive_key, tmp_path: Path
+):
     mirror = host_mirror()
-    archive = SmallArchive(tmp_path / "archive", mirror.series)
+    archive = SmallArchive(tmp_path / "archive", mirror.series, archive_key)
     archive.add("ci-app", "1.0")
     make_source(sources, "ci-app", TESTS, SCRIPTS)
     images = LocalImageStore(tmp_path / "images", "http://localhost/images")

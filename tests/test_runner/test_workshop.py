@@ -59,6 +59,18 @@ def test_a_program_that_writes_too_much_is_stopped(tmp_path):
     remove_tree(place)
 
 
+def test_a_short_program_that_writes_too_much_is_stopped_by_the_limit_that_is_named(tmp_path):
+    place = tmp_path / "small"
+    place.mkdir(mode=0o700)
+    shop = Workshop(place, Limits(disk=1 << 20))
+    with (
+        (tmp_path / "output").open("wb") as output,
+        pytest.raises(StageFailed, match=r"^sh was stopped: it filled the 1 MiB of disk"),
+    ):
+        shop.output(["sh", "-c", "head -c 9M /dev/zero > full; sleep 60"], output)
+    remove_tree(place)
+
+
 def test_only_plain_files_are_opened(tmp_path):
     (tmp_path / "plain").write_text("content")
     (tmp_path / "link").symlink_to(tmp_path / "plain")

@@ -17,6 +17,9 @@ class KnownArchives(Archives):
         self.published: dict[str, str] = {}
         self.binaries = {"hello", "vim"}
 
+    def check(self) -> None:
+        pass
+
     def destination(self) -> str:
         return "ppa:local/archive"
 

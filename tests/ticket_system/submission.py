@@ -22,8 +22,12 @@ class Submission:
 
     def bundle(self, *uploads: Upload, dsc: bool = False, **fields: Any):
         """POST the bundle of these uploads (of hello, if none is given); the response."""
+        return self.client.post("bundle/", self.draft(*uploads, dsc=dsc, **fields))
+
+    def draft(self, *uploads: Upload, dsc: bool = False, **fields: Any) -> dict[str, Any]:
+        """What is POSTed then."""
         sources = [self.source(upload, dsc) for upload in uploads or (Upload(),)]
-        return self.client.post("bundle/", {**TICKET, "sources": sources, **fields})
+        return {**TICKET, "sources": sources, **fields}
 
     def send(self, answer: dict[str, Any], uploads: Sequence[Upload] = (), **changed: bytes) -> None:
         """Upload all files of a bundle; `changed` has other contents for some, by name."""

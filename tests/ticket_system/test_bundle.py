@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
 
+from ci_utils.data_store.local import LocalDataStores
+from ci_utils.errors import Unavailable
+from ci_utils.hosting import ports
 from tests.ci_utils.source_package.uploads import Upload
 from tests.ticket_system.submission import Submission
 from ticket_system.models import SourcePackage, SourcePackageUpload, SubTicket, Ticket
@@ -159,3 +163,24 @@ def test_a_body_that_is_too_large_is_refused(submitter):
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"1", b'"\\u0000"', b"\xff", b"NaN", b"[" * 100_000])
 def test_a_malformed_body_is_refused(submitter, body):
     assert refusal(submitter.raw("POST", "bundle/", body))
+
+
+class StoresThatAreAway(LocalDataStores):
+    """Nothing of them answers; `held` says whether a transaction was open when they were asked."""
+
+    held = False
+
+    def check(self) -> None:
+        type(self).held = connection.in_atomic_block
+        raise Unavailable("Swift of ST_AUTH does not answer")
+
+    def open(self, component, identifier=None, *, public=False):
+        raise AssertionError("nothing more is asked")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_data_store_that_is_away_is_noticed_before_the_database_is_held(submission, monkeypatch, tmp_path):
+    monkeypatch.setattr(ports, "data_stores", lambda: StoresThatAreAway(tmp_path, "http://localhost", b"key"))
+    response = submission.bundle()
+    assert refusal(response, 503) == "Swift of ST_AUTH does not answer"
+    assert not StoresThatAreAway.held

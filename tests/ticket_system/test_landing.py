@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
-from ci_utils.errors import Cancelled, Conflict, InvalidRequest, Unavailable
+from ci_utils.errors import (
+    Cancelled,
+    CIError,
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+)
+from tests.ci_utils.source_package.uploads import Upload
 from ticket_system.domain import landing
 from ticket_system.models import Ticket
 
@@ -46,6 +58,16 @@ def test_the_lander_gets_what_execute_request_takes(submission, lander, stores):
     assert {name: request[name] for name in expected} == expected
 
 
+def test_the_lander_is_told_what_the_files_were_when_they_were_checked(submission, lander, stores):
+    ticket_id = submission.queued(Upload(), Upload("sed", "4.9-2"))
+    store = stores.open(f"ticket.{ticket_id}", "sources")
+    checked = {name: hashlib.sha256(store.get_file(name)).hexdigest() for name in store.list_files()}
+    store.put_file("sed_4.9-2_source.changes", b"signed by somebody else")
+    landing.hand_over(ticket_id=ticket_id, lander=lander, stopped=never)
+    assert lander.requests[f"ticket-{ticket_id}"]["checksums"] == checked
+    assert len(checked) == 8
+
+
 def test_handing_over_again_sends_the_same_request(submission, lander):
     ticket_id = submission.queued()
     landing.hand_over(ticket_id=ticket_id, lander=lander, stopped=never)
@@ -54,9 +76,18 @@ def test_handing_over_again_sends_the_same_request(submission, lander):
     assert lander.requests == first
 
 
-def test_a_ticket_waits_for_a_lander_that_does_not_answer_and_says_so(submission, lander):
+@pytest.mark.parametrize(
+    "error",
+    [
+        Unavailable("the lander does not answer"),
+        Unauthenticated("the service token is being replaced"),
+        Forbidden("this token may not do that"),
+        CIError("the lander answered with status 500"),
+    ],
+)
+def test_a_ticket_waits_for_a_lander_that_does_not_take_it_now_and_says_so(submission, lander, error):
     ticket_id = submission.queued()
-    lander.error = Unavailable("the lander does not answer")
+    lander.error = error
     seen = []
 
     def stopped() -> bool:
@@ -65,7 +96,7 @@ def test_a_ticket_waits_for_a_lander_that_does_not_answer_and_says_so(submission
         return False
 
     assert landing.hand_over(ticket_id=ticket_id, lander=lander, stopped=stopped)
-    assert set(seen) == {("100", "000", "waiting for the lander, which does not answer")}
+    assert set(seen) == {("100", "000", "waiting for the lander, which takes no tickets now")}
     assert state(ticket_id) == ("100", "000", "")
 
 
@@ -77,9 +108,10 @@ def test_a_stop_gives_a_waiting_ticket_back(submission, lander):
     assert state(ticket_id)[0] == "100"
 
 
-def test_a_ticket_that_the_lander_refuses_fails_with_its_sentence(submission, lander):
+@pytest.mark.parametrize("kind", [InvalidRequest, NotFound, Conflict])
+def test_a_ticket_that_the_lander_refuses_fails_with_its_sentence(submission, lander, kind):
     ticket_id = submission.queued()
-    lander.error = InvalidRequest("series: unknown")
+    lander.error = kind("series: unknown")
     assert not landing.hand_over(ticket_id=ticket_id, lander=lander, stopped=never)
     assert state(ticket_id) == ("999", "999", "the lander did not take the ticket: series: unknown")
 

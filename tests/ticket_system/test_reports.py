@@ -46,6 +46,10 @@ def test_numbers_are_taken_for_strings(report):
     assert report(current_workflow_step=200, status=0).json()["status"] == "000"
 
 
+def test_numbers_with_a_point_are_taken_too(report):
+    assert report(current_workflow_step=200.0, status=0.0).json()["current_workflow_step"] == "200"
+
+
 def test_the_same_report_twice_is_recorded_once(report, ticket):
     for _ in range(2):
         assert report(current_workflow_step="200", status="100", message="building").status_code == 200

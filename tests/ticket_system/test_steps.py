@@ -80,6 +80,11 @@ def test_a_source_package_that_is_known_is_answered_with(submitter):
     assert first.json() == second.json()
 
 
+def test_a_number_with_a_point_names_the_same_object(parts, submitter):
+    number = float(parts["sourcepackage"].rstrip("/").rpartition("/")[2])
+    assert submitter.post("spu/", {"sourcepackage": number, "version": "2.10-5"}).status_code == 201
+
+
 def test_an_upload_is_part_of_one_ticket_only(parts, submitter):
     other = submitter.post("ticket/", TICKET)["Location"]
     response = submitter.post("subticket/", {"source_package_upload": parts["spu"], "ticket": other})
@@ -117,6 +122,7 @@ def test_an_upload_of_somebody_else_cannot_be_taken(parts, submitter, other_subm
         ("ticket/", TICKET | {"title": 1}),
         ("ticket/", TICKET | {"current_workflow_step": "1000"}),
         ("ticket/", TICKET | {"bug_id": {}}),
+        ("ticket/", TICKET | {"bug_id": 10**4200}),
         ("sourcepackage/", {"name": "Hello"}),
         ("sourcepackage/", {"name": "hello\n"}),
         ("spu/", {"sourcepackage": "/api/v1/sourcepackage/X/", "version": "1.0"}),

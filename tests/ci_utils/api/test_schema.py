@@ -26,6 +26,22 @@ def test_what_fits_the_schema_is_read() -> None:
     }
 
 
+@pytest.mark.parametrize("number", ["12.0", "1.2e1", "120e-1", "12"])
+def test_an_integer_is_an_integer_however_it_is_written(number: str) -> None:
+    read = schema.read_json(request_with(f'{{"title": "a", "bug_id": {number}}}'), TICKET)
+    assert read["bug_id"] == 12
+    assert isinstance(read["bug_id"], int)
+
+
+def test_other_numbers_stay_as_they_are() -> None:
+    assert schema.parse_json(b"[1.5, -0.25]", {}) == [1.5, -0.25]
+
+
+def test_a_number_that_no_database_holds_is_refused() -> None:
+    with pytest.raises(InvalidRequest):
+        schema.parse_json(b"[1e400]", {})
+
+
 @pytest.mark.parametrize(
     "body",
     [

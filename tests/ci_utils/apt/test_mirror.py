@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from ci_utils.apt.mirror import Mirror
+from ci_utils.apt.mirror import Mirror, architecture
 from ci_utils.errors import InvalidRequest, NotFound, Unavailable
 
 pytestmark = [pytest.mark.system]
@@ -25,11 +28,6 @@ def test_a_virtual_package_is_not_a_package(mirror: Mirror):
 def test_what_is_no_plain_name_is_refused(mirror: Mirror, name: str):
     with pytest.raises(InvalidRequest, match="is not a package name"):
         mirror.knows_binaries([name])
-
-
-def test_the_candidate_version_is_told(mirror: Mirror):
-    assert mirror.candidate_version("hello").startswith("2.")
-    assert mirror.candidate_version("no-such-package") == ""
 
 
 def test_a_source_is_fetched_with_all_its_files(mirror: Mirror, tmp_path: Path):
@@ -50,6 +48,29 @@ def test_a_dead_mirror_is_reported(tmp_path: Path):
         dead.refresh()
 
 
+def test_a_mirror_that_is_too_slow_is_reported_like_a_dead_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("ci_utils.apt.mirror.DOWNLOAD_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        slow = Mirror(tmp_path, "bookworm", f"http://127.0.0.1:{silent.getsockname()[1]}/debian")
+        with pytest.raises(Unavailable, match="package lists of bookworm cannot be fetched"):
+            slow.refresh()
+
+
+def test_packages_that_the_mirror_has_no_more_are_not_kept(mirror: Mirror, tmp_path: Path):
+    own = Mirror(tmp_path, mirror.series)
+    own.configure()
+    for found in mirror.lists_dir.iterdir():
+        if found.is_file():
+            shutil.copyfile(found, own.lists_dir / found.name)
+    version = re.findall(r"Candidate: (\S+)", own.apt_cache("policy", "hello"))[0]
+    for kept in ("0.1", version):
+        (own.debs_dir / f"hello_{kept}_{architecture()}.deb").touch()
+    own.refresh()
+    assert [deb.name for deb in own.debs_dir.glob("*.deb")] == [f"hello_{version}_{architecture()}.deb"]
+
+
 def test_lists_are_fetched_once_by_many(mirror: Mirror):
     before = (mirror.directory / "refreshed").stat().st_mtime_ns
     with ThreadPoolExecutor(4) as threads:
@@ -58,5 +79,5 @@ def test_lists_are_fetched_once_by_many(mirror: Mirror):
 
 
 def test_the_hosts_configuration_has_no_part_in_it(mirror: Mirror):
-    assert "/etc/apt/sources.list" not in mirror.policy("bash")
+    assert "/etc/apt/sources.list" not in mirror.apt_cache("policy", "bash")
     assert mirror.lists_dir.is_relative_to(mirror.directory)

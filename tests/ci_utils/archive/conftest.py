@@ -14,7 +14,7 @@ from ci_utils.archive.local import LocalArchives
 from tests.cache import TEST_CACHE
 from tests.ci_utils.source_package.uploads import SigningKey
 
-OpenArchives = Callable[[], LocalArchives]
+OpenArchives = Callable[..., LocalArchives]
 
 
 @pytest.fixture(scope="session")
@@ -40,11 +40,11 @@ def open_archives(mirror: Mirror) -> Iterator[OpenArchives]:
     opened: list[LocalArchives] = []
     with tempfile.TemporaryDirectory(prefix="uci-archives-") as directory:
 
-        def open_again() -> LocalArchives:
+        def open_again(owner: str = "local") -> LocalArchives:
             archives = LocalArchives(
                 Path(directory) / "archives",
                 mirror,
-                owner="local",
+                owner=owner,
                 destination="archive",
                 pool_size=2,
                 base_url="http://127.0.0.1:8000/archives",

@@ -15,12 +15,12 @@ from tests.source_packages import SourcePackage
 DEADLINE_SECONDS = 300
 
 
-def wait_until_built(archives: Archives, archive: str) -> list[Build]:
-    """The builds of an archive when all have ended."""
+def wait_until_built(archives: Archives, archive: str, *, sources: int = 1) -> list[Build]:
+    """The builds of an archive when all of that many uploaded sources have ended."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while True:
         builds = archives.builds(archive)
-        if all(build.state.ended for build in builds):
+        if len({build.source for build in builds}) >= sources and all(b.state.ended for b in builds):
             return builds
         assert time.monotonic() < deadline, builds
         time.sleep(0.05)
@@ -35,7 +35,9 @@ def wait_until_clean(archives: Archives, archive: str) -> None:
 
 
 class ArchivesContract:
-    """The tests; `archives` has a destination and at least two archives in its pool."""
+    """The tests; `archives` has a destination and at least two archives in its pool, all of `OWNER`."""
+
+    OWNER = "local"
 
     @pytest.fixture
     def pool(self, archives: Archives) -> list[str]:
@@ -43,7 +45,7 @@ class ArchivesContract:
 
     def test_a_fresh_pool_is_clean(self, archives: Archives, pool: list[str]):
         assert pool == sorted(pool)
-        assert pool[0] == "ppa:local/ci_pool-001"
+        assert pool[0] == f"ppa:{self.OWNER}/ci_pool-001"
         assert archives.destination() not in pool
         for archive in pool:
             assert archives.is_clean(archive)
@@ -51,7 +53,8 @@ class ArchivesContract:
             assert archives.builds(archive) == []
 
     def test_an_archive_that_is_not_there_is_not_found(self, archives: Archives):
-        for name in ("ppa:local/none", "ppa:other/ci_pool-001", "ppa:local/../archive", "archive", ""):
+        mine = f"ppa:{self.OWNER}"
+        for name in (f"{mine}/none", "ppa:other/ci_pool-001", f"{mine}/../archive", "archive", ""):
             with pytest.raises(NotFound):
                 archives.builds(name)
             with pytest.raises(NotFound):
@@ -81,6 +84,8 @@ class ArchivesContract:
         archives.request_cleaning(pool[0])
         wait_until_clean(archives, pool[0])
         assert archives.sources(destination) == [PublishedSource("tiny", "1.0", ["tiny"])]
+        assert archives.versions(destination, ["other", "tiny"]) == {"tiny": "1.0"}
+        assert archives.versions(destination, ["other"]) == {}
         with pytest.raises(NotFound):
             archives.build_log(pool[0], build.id)
 
@@ -98,6 +103,20 @@ class ArchivesContract:
             archives.upload(archive, package.upload(target, uploader))
         assert archives.sources(archive) == []
 
+    def test_a_cleaned_archive_takes_the_very_same_again_but_no_other_of_that_version(
+        self, archives: Archives, pool: list[str], uploader: SigningKey, tmp_path: Path
+    ):
+        changes = SourcePackage("again", "1.0").upload(tmp_path, uploader)
+        for _ in range(2):
+            archives.upload(pool[0], changes)
+            [build] = wait_until_built(archives, pool[0])
+            assert build.state is BuildState.BUILT
+            assert archives.sources(pool[0]) == [PublishedSource("again", "1.0", ["again"])]
+            archives.request_cleaning(pool[0])
+            wait_until_clean(archives, pool[0])
+        other = SourcePackage("again", "1.0", build="echo other")
+        self.refuses(archives, pool[0], other, uploader, tmp_path)
+
     def test_a_failing_build_says_why_and_is_not_copied(
         self, archives: Archives, pool: list[str], uploader: SigningKey, tmp_path: Path
     ):
@@ -105,7 +124,7 @@ class ArchivesContract:
         archives.upload(pool[0], broken.upload(tmp_path, uploader))
         [build] = wait_until_built(archives, pool[0])
         assert build.state is BuildState.FAILED
-        assert build.reason == "broken 1.0 failed to build: dpkg-buildpackage ended with status 2"
+        assert build.reason.startswith("broken 1.0 failed to build: ")
         with archives.build_log(pool[0], build.id) as log:
             text = log.read().decode()
         assert "the-reason-why" in text
@@ -129,7 +148,7 @@ class ArchivesContract:
         needs = SourcePackage("a-user", "1.0", build="the-tool", build_depends="the-tool (>= 2.0)")
         archives.upload(pool[0], needs.upload(tmp_path, uploader))
         archives.upload(pool[0], SourcePackage("the-tool", "2.0").upload(tmp_path, uploader))
-        builds = wait_until_built(archives, pool[0])
+        builds = wait_until_built(archives, pool[0], sources=2)
         assert [(build.source, build.state) for build in builds] == [
             ("a-user", BuildState.BUILT),
             ("the-tool", BuildState.BUILT),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
 from ci_utils.archive.built_packages import _package, read_results, split_controls
 from ci_utils.errors import StageFailed, UploadRejected
+from ci_utils.sandbox.limits import Limits
 from ci_utils.source_package.control import UploadFile
 
 CONTROL = "Package: hello\nVersion: 1.0\nArchitecture: all\n"
@@ -56,3 +58,22 @@ def test_what_cannot_be_read_is_said_without_paths_of_the_host(tmp_path):
     with pytest.raises(StageFailed) as refused:
         read_results(tmp_path, tmp_path, source="hello", version="1.0", architecture="amd64")
     assert str(tmp_path) not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "reason"),
+    [
+        ("hello_1.0_amd64.buildinfo", 2 << 20, "hello_1.0_amd64.buildinfo is larger than 1 MiB"),
+        ("hello_1.0_amd64.deb", 9 << 30, "they are 9 GiB, and there is room for 64 MiB"),
+    ],
+)
+def test_a_file_with_holes_is_as_large_as_it_says(tmp_path, name, size, reason):
+    for made in ("hello_1.0_amd64.buildinfo", "hello_1.0_amd64.deb"):
+        (tmp_path / made).touch()
+    (tmp_path / "hello_1.0_amd64.changes").write_text("Source: hello\nVersion: 1.0\n")
+    os.truncate(tmp_path / name, size)
+    with pytest.raises(StageFailed, match=reason):
+        read_results(
+            tmp_path, tmp_path,
+            limits=Limits(disk=64 << 20), source="hello", version="1.0", architecture="amd64",
+        )  # fmt: skip

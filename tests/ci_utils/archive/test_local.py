@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from ci_utils.apt.mirror import Mirror
+from ci_utils.apt.resolver import InstallPlan, Resolver
+from ci_utils.archive.index import ArchiveIndex, BuildRow
 from ci_utils.archive.local import LocalArchives
 from ci_utils.archive.port import BuildState
-from ci_utils.errors import InvalidRequest
+from ci_utils.errors import InvalidRequest, Unavailable
 from demo.source import make_upload, throw_away_key
 from tests.ci_utils.archive.conftest import OpenArchives
-from tests.ci_utils.archive.contract import ArchivesContract, wait_until_built
+from tests.ci_utils.archive.contract import ArchivesContract, wait_until_built, wait_until_clean
 from tests.ci_utils.source_package.uploads import SigningKey
+from tests.end_to_end.engine import until
 from tests.source_packages import SourcePackage
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
@@ -71,6 +74,13 @@ def test_apt_trusts_and_sees_what_is_published(
     assert "Candidate: 1.0" in apt(url, key, state, "apt-cache", "policy", "tiny")
 
 
+def test_a_failing_build_names_what_failed(archives: LocalArchives, uploader: SigningKey, tmp_path: Path):
+    pool = archives.list_pool()[0]
+    archives.upload(pool, SourcePackage("broken", "1.0", build="false").upload(tmp_path, uploader))
+    [build] = wait_until_built(archives, pool)
+    assert build.reason == "broken 1.0 failed to build: dpkg-buildpackage ended with status 2"
+
+
 def test_nothing_private_is_beside_what_is_served(archives: LocalArchives):
     directory = archives.apt_archive(archives.destination()).directory
     assert directory is not None
@@ -105,6 +115,54 @@ def test_what_was_built_is_not_built_again(open_archives: OpenArchives, uploader
     second = open_archives()
     second.upload(pool, changes)
     assert second.builds(pool) == built
+
+
+def state_of(archives: LocalArchives) -> Path:
+    """Where the archives keep what is the engine's own."""
+    directory = archives.apt_archive(archives.destination()).directory
+    assert directory is not None
+    return directory.parent.parent / ".state"
+
+
+def test_an_archive_becomes_clean_though_the_engine_died_between_a_builds_end_and_its_forgetting(
+    archives: LocalArchives,
+):
+    pool = archives.list_pool()[0]
+    ended = BuildRow("id", pool, "tiny", "1.0", "amd64", BuildState.CANCELLED.value)
+    ArchiveIndex(state_of(archives) / "index.db").add(pool, [], builds=[ended])
+    wait_until_clean(archives, pool)
+
+
+def test_nothing_is_kept_of_builds_that_are_forgotten(
+    archives: LocalArchives, uploader: SigningKey, tmp_path: Path
+):
+    cleaned, updated = archives.list_pool()[:2]
+    archives.upload(cleaned, SourcePackage("tiny", "1.0", build="sleep 60").upload(tmp_path, uploader))
+    until(lambda: archives.builds(cleaned)[0].state is BuildState.BUILDING)
+    archives.request_cleaning(cleaned)
+    wait_until_clean(archives, cleaned)
+    for version in ("1.0", "2.0"):
+        archives.upload(updated, SourcePackage("other", version).upload(tmp_path, uploader))
+        [build] = wait_until_built(archives, updated)
+    until(lambda: [path.name for path in (state_of(archives) / "builds").iterdir()] == [build.id])
+
+
+def test_trouble_of_the_mirror_that_passes_does_not_end_a_build(
+    archives: LocalArchives, uploader: SigningKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    answers = [Unavailable("packages cannot be fetched from the mirror")]
+    resolve = Resolver.build_dependencies
+
+    def troubled(resolver: Resolver, dsc: Path) -> InstallPlan:
+        if answers:
+            raise answers.pop()
+        return resolve(resolver, dsc)
+
+    monkeypatch.setattr(Resolver, "build_dependencies", troubled)
+    pool = archives.list_pool()[0]
+    archives.upload(pool, SourcePackage("tiny", "1.0").upload(tmp_path, uploader))
+    assert [build.state for build in wait_until_built(archives, pool)] == [BuildState.BUILT]
+    assert not answers
 
 
 def test_a_hostile_build_cannot_pass_off_other_packages(

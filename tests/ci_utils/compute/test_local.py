@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from ci_utils.compute.local import LocalCompute
-from ci_utils.errors import InvalidRequest
+from ci_utils.disk_image import qcow2
+from ci_utils.disk_image.customise import customise
+from ci_utils.errors import InvalidRequest, StageFailed
+from ci_utils.sandbox.limits import Limits
 from tests.ci_utils.compute.contract import ComputeContract, never
 from tests.ci_utils.disk_image.cached_base import host_mirror
 
@@ -55,8 +58,6 @@ machine = Machine(disk, accelerator="tcg", memory_mib=256, cpus=1)
 print(machine.port, flush=True)
 time.sleep(1000)
 """
-    from ci_utils.disk_image import qcow2
-
     disk = tmp_path / "disk.qcow2"
     qcow2.create_overlay(disk, image_store.fetch(image_id, tmp_path))
     with subprocess.Popen([sys.executable, "-c", program, disk], stdout=subprocess.PIPE) as engine:
@@ -79,6 +80,24 @@ def test_what_a_dead_engine_left_is_swept_by_name(compute, work_dir):
     assert compute.sweep("old.") == ["old.1", "old.2"]
     assert compute.sweep("old.") == []
     assert compute.sweep("new.") == ["new.1"]
+
+
+def test_what_prepares_an_image_for_its_tests_has_the_limits_of_the_settings(
+    image_store, image_id, work_dir, tmp_path
+):
+    greedy = "printf '#!/bin/sh\nperl -e \"fork while 1\"\n' > /usr/bin/ssh-keygen"
+    path = tmp_path / "greedy.qcow2"
+    qcow2.create_overlay(path, image_store.fetch(image_id, tmp_path))
+    with (tmp_path / "log").open("wb") as log:
+        assert customise(path, ["sh", "-c", greedy], log=log, timeout=60) == 0
+    compute = LocalCompute(image_store, work_dir, host_mirror(), limits=Limits(processes=300))
+    greedy_id = image_store.upload("greedy", path).id
+
+    with (
+        pytest.raises(StageFailed, match="was ended: it started more than 300 processes"),
+        compute.boot(greedy_id, name="greedy", timeout=100, cancelled=never),
+    ):
+        pytest.fail("it booted")
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", "-x", "a\n"])

@@ -34,6 +34,16 @@ class DataStoreContract:
             assert stream.read(3) == b"\x00\x01\x02"
             assert stream.read() == contents[3:]
 
+    def test_many_files_are_put_at_once(self, store):
+        contents = {f"log-{number}": f"line {number}".encode() for number in range(40)}
+        assert store.put_files(contents) == [store.file_path(name) for name in contents]
+        assert {name: store.get_file(name) for name in store.list_files()} == contents
+        assert store.put_files({}) == []
+
+    def test_one_bad_name_of_many_is_refused(self, store):
+        with pytest.raises(InvalidRequest):
+            store.put_files({"a": b"1", "../b": b"2"})
+
     def test_an_empty_file_is_a_file(self, store):
         store.put_file("empty", b"")
         assert store.list_files() == ["empty"]
@@ -150,6 +160,14 @@ class DataStoreContract:
             found, filename = stores.locate(own)
             assert (found.get_file(filename), filename) == (b"1", "a")
 
+    def test_a_private_file_is_read_by_a_url_made_of_its_lasting_one(self, stores, store):
+        url = store.put_file("a b", b"1")
+        assert not self.anybody_reads(url)
+        assert self.anybody_reads(stores.readable_url(url, 60))
+        assert not self.anybody_reads(stores.readable_url(url, -1))
+        with pytest.raises(InvalidRequest):
+            stores.readable_url("http://elsewhere.example/a", 60)
+
     def test_urls_of_others_are_refused(self, stores, store):
         url = store.put_file("a", b"1")
         host = url.split("/")[2]
@@ -213,6 +231,14 @@ class DataStoreContract:
         assert not self.anybody_writes(store.download_url("c"), b"1")
         assert not self.anybody_writes(store.file_path("c"), b"1")
         assert store.list_files() == ["a b"]
+
+    def test_what_was_read_of_an_upload_stays_as_it_was(self, store):
+        url = store.upload_url("a")
+        self.anybody_writes(url, b"first")
+        assert store.get_file("a") == b"first"
+        self.anybody_writes(url, b"second")
+        assert store.get_file("a") == b"first"
+        assert store.file_size("a") == 5
 
     def anybody_reads(self, url: str) -> bool:
         """Whether a request without a token can GET this URL."""

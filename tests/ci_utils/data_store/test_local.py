@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import pytest
 
 from ci_utils.data_store.local import LocalDataStore, LocalDataStores
-from ci_utils.data_store.serving import RangeNotSatisfiable, open_part, readable, writable
+from ci_utils.data_store.serving import RangeNotSatisfiable, part_of, readable, writable
 from ci_utils.errors import CIError, Conflict, Forbidden, InvalidRequest, NotFound
 from tests.ci_utils.data_store.contract import DataStoreContract
 
@@ -182,7 +182,7 @@ def test_nothing_is_left_of_a_broken_upload(stores, store, tmp_path):
 )
 def test_a_range_of_a_file_is_served(store, header, expected, content_range):
     store.put_file("a", b"0123456789")
-    part = open_part(store, "a", header)
+    part = part_of(store.open_file("a"), 10, header)
     assert (part.length, part.size) == (len(expected), 10)
     assert part.partial is (content_range is not None)
     if content_range:
@@ -195,12 +195,12 @@ def test_a_range_of_a_file_is_served(store, header, expected, content_range):
 def test_a_range_behind_the_end_is_refused(store, header):
     store.put_file("a", b"0123456789")
     with pytest.raises(RangeNotSatisfiable, match="only 10 bytes"):
-        open_part(store, "a", header)
+        part_of(store.open_file("a"), 10, header)
 
 
 def test_an_empty_file_is_served(store):
     store.put_file("a", b"")
-    assert b"".join(open_part(store, "a")) == b""
+    assert b"".join(part_of(store.open_file("a"), 0)) == b""
 
 
 def test_the_umask_does_not_hide_a_public_container(stores):

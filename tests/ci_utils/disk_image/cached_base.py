@@ -16,14 +16,14 @@ def host_mirror() -> Mirror:
     return Mirror(TEST_CACHE / "apt", Config.from_environment({}).series)
 
 
-def cached_base_image() -> Path:
+def cached_base_image(*, for_cloud: bool = False) -> Path:
     """A base image of this machine's series."""
     mirror = host_mirror()
-    path = TEST_CACHE / f"base-{mirror.series}.qcow2"
+    path = TEST_CACHE / f"{'cloud' if for_cloud else 'base'}-{mirror.series}.qcow2"
     TEST_CACHE.mkdir(parents=True, exist_ok=True)
     with (TEST_CACHE / "base.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
             with (TEST_CACHE / "base.log").open("wb") as log:
-                make_base_image(path, mirror, log=log, timeout=900)
+                make_base_image(path, mirror, for_cloud=for_cloud, log=log, timeout=900)
     return path

@@ -78,7 +78,8 @@ def test_services_are_not_started_meanwhile_and_nothing_of_that_stays(run, image
 
 
 def test_the_file_system_is_clean_afterwards(run, image):
-    run("for n in 1 2 3 4 5 6 7 8 9; do mkdir -p /d$n; cp -r /usr/bin /d$n/; done; rm -r /d5 /usr/share/doc")
+    # 100 MB take seconds here and a minute where the disk is busy.
+    run("for n in 1 2 3; do mkdir /d$n; cp -r /usr/bin /d$n/; done; rm -r /d2 /usr/share/doc", timeout=500)
     assert run.status == 0
     check_file_system(image, layout.root_partition(image).offset)
 

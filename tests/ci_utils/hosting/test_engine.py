@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 import stat
-import subprocess
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.end_to_end.engine import VENV_BIN, Engine, running_engine, until
+from ci_utils.config import SERVICES
+from tests.end_to_end.engine import Engine, running_engine
 
 pytestmark = pytest.mark.slow
 
@@ -28,14 +28,13 @@ def another(tmp_path: Path, **settings: str) -> Engine:
 def test_it_serves_the_status_of_every_service(engine):
     status = requests.get(f"{engine.url}/api/v1/status", timeout=10).json()
 
-    assert set(status["services"]) == {
-        "ticket_system",
-        "lander",
-        "ppa_assigner",
-        "branch_source_builder",
-        "image_builder",
-        "test_runner",
-    }
+    assert set(status["services"]) == set(SERVICES)
+
+
+def test_it_is_ready_with_all_that_it_needs(engine):
+    answer = requests.get(f"{engine.url}/api/v1/ready", timeout=10)
+
+    assert (answer.status_code, answer.json()) == (200, {"ready": True})
 
 
 def test_its_secrets_are_readable_by_their_owner_only(engine):
@@ -142,24 +141,6 @@ def test_it_serves_where_its_user_has_no_home(tmp_path):
     with running_engine(tmp_path) as engine:
         assert requests.get(f"{engine.url}/api/v1/status", timeout=10).ok
         assert "ubuntu-ci gets no token by itself" in engine.log.read_text()
-
-
-def test_the_workers_of_one_service_run_by_themselves(tmp_path):
-    engine = another(tmp_path)
-    engine.data_dir.mkdir()
-    log = (tmp_path / "worker.log").open("wb")
-    with (
-        log,
-        subprocess.Popen(
-            [VENV_BIN / "uci-engine", "worker", "ppa_assigner"],
-            env=engine.environment,
-            stdout=log,
-            stderr=log,
-        ) as worker,
-    ):
-        until(lambda: b"Working" in (tmp_path / "worker.log").read_bytes())
-        worker.terminate()
-        assert worker.wait(30) == 0
 
 
 def test_migrate_may_be_repeated(tmp_path):

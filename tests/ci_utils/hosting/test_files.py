@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 from urllib.parse import urlsplit
 
@@ -9,6 +11,7 @@ import pytest
 from django.test import Client
 
 from ci_utils.hosting import ports
+from tests.ci_utils.image_store.contract import make_image
 
 pytestmark = pytest.mark.django_db
 
@@ -75,6 +78,28 @@ def test_part_of_a_file_is_sent_on_request(http, public_store):
 
     assert (response.status_code, body_of(response)) == (206, b"456789")
     assert response["Content-Range"] == "bytes 4-9/10"
+
+
+def test_an_image_comes_with_its_checksum_whole_or_in_part(http, tmp_path):
+    image = ports.image_store().upload("ticket.1", make_image(tmp_path / "disk.qcow2", b"boot"), public=True)
+    path = path_of(ports.image_store().url(image.id))
+    whole, part = http.get(path), http.get(path, headers={"range": "bytes=100-"})
+    content = body_of(whole)
+    digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+    assert whole["Repr-Digest"] == part["Repr-Digest"] == f"sha-256=:{digest}:"
+    assert (part.status_code, body_of(part)) == (206, content[100:])
+
+
+def test_a_part_of_a_file_that_is_another_one_now_is_not_sent(http, public_store):
+    public_store.put_file("image.bin", b"0123456789")
+    path = path_of(public_store.file_path("image.bin"))
+    wanted = {"range": "bytes=4-", "if-range": http.head(path)["ETag"]}
+    assert body_of(http.get(path, headers=wanted)) == b"456789"
+
+    public_store.put_file("image.bin", b"abcdefghij")
+
+    response = http.get(path, headers=wanted)
+    assert (response.status_code, body_of(response)) == (200, b"abcdefghij")
 
 
 def test_a_signed_url_takes_one_upload(http, private_store):

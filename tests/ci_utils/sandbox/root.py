@@ -9,7 +9,7 @@ from pathlib import Path
 
 PROGRAMS = (
     "sh", "cat", "id", "ls", "sleep", "touch", "env", "true", "unshare", "grep", "mount", "hostname",
-    "mkdir", "rm", "chmod",
+    "mkdir", "rm", "chmod", "perl",
 )  # fmt: skip
 
 

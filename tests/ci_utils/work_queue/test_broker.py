@@ -7,7 +7,7 @@ from ci_utils.errors import Unavailable
 from ci_utils.work_queue.broker import Broker
 from tests.ci_utils.work_queue.contract import BrokerContract
 from tests.ci_utils.work_queue.contract import name as name
-from tests.harness.servers import free_port
+from tests.harness.processes import free_port
 
 
 class TestMemory(BrokerContract):

@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from ci_utils.errors import Cancelled, Unavailable, Unresponsive
+from ci_utils.clients.work import WAITS_FOR_A_WORKER
+from ci_utils.errors import (
+    Cancelled,
+    CIError,
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+    Unresponsive,
+)
 from ci_utils.work_queue import progress
 from ci_utils.work_queue.broker import Broker
 from ci_utils.work_queue.progress import ProgressPublisher, follow
@@ -78,6 +88,62 @@ def test_ten_missed_updates_mean_unresponsive(memory_broker: Broker) -> None:
     assert len(asked) == 1 + progress.MISSED_UPDATES
 
 
+def test_a_request_may_wait_for_its_turn_for_ever_and_says_so(memory_broker: Broker) -> None:
+    answers: list[Message] = [WAITS_FOR_A_WORKER] * (2 * progress.MISSED_UPDATES)
+    rest = iter([*answers, {"state": "COMPLETED", "exit": True}])
+    *waiting, end = following(memory_broker, lambda: next(rest))
+    assert waiting == answers[1:], "the first answer only says that the request was accepted"
+    assert end["state"] == "COMPLETED"
+
+
+def test_work_that_falls_silent_after_its_turn_came_is_unresponsive(memory_broker: Broker) -> None:
+    rest = iter([WAITS_FOR_A_WORKER] * 5)
+    asked: list[int] = []
+
+    def start() -> Message | None:
+        asked.append(1)
+        return next(rest, None)
+
+    with pytest.raises(Unresponsive, match=TRIGGER):
+        list(following(memory_broker, start))
+    assert len(asked) == 5 + progress.MISSED_UPDATES
+
+
+def test_a_request_that_waits_for_its_turn_can_be_cancelled(memory_broker: Broker) -> None:
+    cancelled = threading.Event()
+    messages = following(memory_broker, lambda: WAITS_FOR_A_WORKER, cancelled=cancelled.is_set)
+    assert next(messages) == WAITS_FOR_A_WORKER
+    cancelled.set()
+    with pytest.raises(Cancelled, match="has not said"):
+        list(messages)
+
+
+@pytest.mark.parametrize("error", [Unauthenticated("the token is not known"), CIError("status 500")])
+def test_what_an_operator_mends_does_not_end_the_work(memory_broker: Broker, error: CIError) -> None:
+    asked: list[int] = []
+
+    def start() -> Message:
+        asked.append(1)
+        if len(asked) < 3:
+            raise error
+        return {"state": "COMPLETED", "exit": True}
+
+    assert len(list(following(memory_broker, start))) == 1
+
+
+@pytest.mark.parametrize("error", [InvalidRequest("series: ?"), NotFound("no service"), Conflict("another")])
+def test_a_request_that_is_refused_is_not_sent_again(memory_broker: Broker, error: CIError) -> None:
+    asked: list[int] = []
+
+    def start() -> None:
+        asked.append(1)
+        raise error
+
+    with pytest.raises(type(error), match=error.message):
+        list(following(memory_broker, start))
+    assert len(asked) == 1
+
+
 def test_a_message_ends_the_silence(memory_broker: Broker) -> None:
     publisher = ProgressPublisher(memory_broker, TRIGGER, {})
     asked: list[int] = []
@@ -108,6 +174,21 @@ def test_cancelled_work_ends_when_its_service_says_so(memory_broker: Broker) -> 
     with pytest.raises(Cancelled, match=r"was cancelled$"):
         next(messages)
     timer.join()
+
+
+def test_work_that_its_service_stopped_before_we_heard_of_the_cancellation_is_cancelled(
+    memory_broker: Broker,
+) -> None:
+    """The service asks its `cancel_url` by itself, and may hear of it first."""
+    publisher = ProgressPublisher(memory_broker, TRIGGER, {})
+    cancelled = threading.Event()
+
+    def start() -> None:
+        cancelled.set()
+        publisher.ended("FAILED", {"cancelled": True})
+
+    with pytest.raises(Cancelled, match=r"was cancelled$"):
+        list(following(memory_broker, start, interval=60, cancelled=cancelled.is_set))
 
 
 def test_cancelled_work_whose_service_is_silent_is_given_up(memory_broker: Broker) -> None:

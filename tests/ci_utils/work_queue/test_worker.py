@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 import time
@@ -11,7 +12,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.utils import InternalError, OperationalError
 
+from ci_utils.clients.cancel import CancelWatch
+from ci_utils.disk_space import DISK_FULL
 from ci_utils.errors import Cancelled, StageFailed, Unavailable
 from ci_utils.work_queue import requests, worker
 from ci_utils.work_queue.broker import Broker
@@ -19,6 +23,9 @@ from ci_utils.work_queue.models import WorkRequest
 from ci_utils.work_queue.worker import Periodic, Task, Work, Worker, run_periodic
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+#: What a server of PostgreSQL raises that another one takes the place of.
+READ_ONLY = InternalError("cannot execute UPDATE in a read-only transaction")
 
 Handle = Callable[[Task], Mapping[str, Any]]
 
@@ -119,6 +126,14 @@ def test_an_unexpected_error_is_logged_and_shows_nothing_of_itself(
     assert "detail for operators" in caplog.text
 
 
+def test_a_full_disk_is_said_to_be_the_reason(memory_broker: Broker) -> None:
+    def handle(task: Task) -> Mapping[str, Any]:
+        raise OSError(errno.ENOSPC, "No space left on device", "/srv/secret")
+
+    request, _ = do_one(handle, memory_broker)
+    assert (request.state, request.result) == ("FAILED", {"message": DISK_FULL})
+
+
 def test_cancelled_work_fails_as_cancelled(memory_broker: Broker) -> None:
     def handle(task: Task) -> Mapping[str, Any]:
         raise Cancelled("the work was cancelled")
@@ -128,6 +143,26 @@ def test_cancelled_work_fails_as_cancelled(memory_broker: Broker) -> None:
         "FAILED",
         {"message": "the work was cancelled", "cancelled": True},
     )
+
+
+@pytest.mark.parametrize(("attempts_before", "done"), [(0, []), (1, ["ticket-7"])])
+def test_what_is_withdrawn_before_its_turn_is_not_begun_but_what_was_begun_is_cleared_away(
+    memory_broker: Broker, monkeypatch: pytest.MonkeyPatch, attempts_before: int, done: list[str]
+) -> None:
+    monkeypatch.setattr(CancelWatch, "cancelled", lambda self: True)
+    handled: list[str] = []
+
+    def handle(task: Task) -> Mapping[str, Any]:
+        handled.append(task.key)
+        raise Cancelled("its machine is removed")
+
+    accepted, _ = requests.accept("test", "ticket-7", {}, broker=memory_broker)
+    WorkRequest.objects.update(attempt=attempts_before)
+    assert make_worker(handle, memory_broker).run_one()
+    accepted.refresh_from_db()
+    assert handled == done
+    assert accepted.result is not None
+    assert (accepted.state, accepted.result["cancelled"]) == ("FAILED", True)
 
 
 def test_work_in_hand_goes_back_to_the_queue_when_the_engine_stops(memory_broker: Broker) -> None:
@@ -161,16 +196,37 @@ def test_a_worker_that_lost_its_lease_is_told_and_its_result_is_dropped(
     assert (row.state, row.worker, row.result) == ("RUNNING", "other", None)
 
 
+def until_renewed(task: Task) -> Mapping[str, Any]:
+    """Work that ends once its lease was renewed."""
+    first = WorkRequest.objects.get().leased_until_at
+    wait_until(lambda: WorkRequest.objects.get().leased_until_at != first)
+    return {}
+
+
 def test_the_lease_is_kept_while_work_goes_on(memory_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "HEARTBEAT_SECONDS", 0.02)
 
-    def handle(task: Task) -> Mapping[str, Any]:
-        first = WorkRequest.objects.get().leased_until_at
-        wait_until(lambda: WorkRequest.objects.get().leased_until_at != first)
-        return {}
+    requests.accept("test", "ticket-7", {}, broker=memory_broker)
+    assert make_worker(until_renewed, memory_broker, lease=3).run_one()
+    assert WorkRequest.objects.get().state == "COMPLETED"
+
+
+def test_the_lease_is_kept_after_an_unexpected_error(
+    memory_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(worker, "RETRY_SECONDS", 0.02)
+    renew, errors = requests.renew, iter([ValueError("unexpected")])
+
+    def failing_first(*args: Any, **options: Any) -> bool:
+        for error in errors:
+            raise error
+        return renew(*args, **options)
+
+    monkeypatch.setattr(requests, "renew", failing_first)
 
     requests.accept("test", "ticket-7", {}, broker=memory_broker)
-    assert make_worker(handle, memory_broker, lease=3).run_one()
+    assert make_worker(until_renewed, memory_broker, lease=3).run_one()
     assert WorkRequest.objects.get().state == "COMPLETED"
 
 
@@ -191,6 +247,32 @@ def test_a_silent_handler_still_shows_a_sign_of_life(
     assert [message["message"] for message in received] == ["booting"] * 3
 
 
+def test_work_that_was_taken_over_tells_soon_again_where_it_is(
+    memory_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(worker, "FIRST_REPEAT_SECONDS", 0.05)
+    told, heard = threading.Event(), threading.Event()
+
+    def handle(task: Task) -> Mapping[str, Any]:
+        task.progress.status("building hello")
+        told.set()
+        assert heard.wait(10)
+        return {}
+
+    requests.accept("test", "ticket-7", {"ticket_id": 7}, broker=memory_broker)
+    assert requests.claim("test", "killed", lease=timedelta(seconds=-1))
+    successor = threading.Thread(target=make_worker(handle, memory_broker).run_one)
+    successor.start()
+    assert told.wait(10)  # while nobody listened
+    with memory_broker.progress("ticket-7") as mailbox:
+        message = mailbox.read(10)
+        heard.set()
+    successor.join()
+    assert message is not None
+    assert message["message"] == "building hello"
+
+
 def test_a_worker_without_requests_has_nothing_to_do(memory_broker: Broker) -> None:
     assert not make_worker(lambda task: {}, memory_broker).run_one()
 
@@ -209,6 +291,33 @@ def test_a_lost_wake_up_is_made_good_by_the_sweep(
     with running_worker(lambda task: {}, memory_broker):
         WorkRequest.objects.create(queue="test", key="ticket-1", payload={})
         wait_until(lambda: WorkRequest.objects.filter(state="COMPLETED").exists())
+
+
+@pytest.mark.parametrize("error", [ValueError("unexpected"), READ_ONLY, OperationalError("gone")])
+def test_a_worker_outlives_any_error(
+    memory_broker: Broker, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(worker, "RETRY_SECONDS", 0.02)
+    monkeypatch.setattr(worker, "RENEWAL_SECONDS", 0)
+    claim, errors = requests.claim, iter([error])
+
+    def failing_first(*args: Any, **options: Any) -> WorkRequest | None:
+        for each in errors:
+            raise each
+        return claim(*args, **options)
+
+    monkeypatch.setattr(requests, "claim", failing_first)
+    requests.accept("test", "ticket-1", {}, broker=memory_broker)
+    with running_worker(lambda task: {}, memory_broker):
+        wait_until(lambda: WorkRequest.objects.filter(state="COMPLETED").exists())
+
+
+def test_work_whose_database_only_lets_itself_be_read_is_done_again(memory_broker: Broker) -> None:
+    def handle(task: Task) -> Mapping[str, Any]:
+        raise READ_ONLY
+
+    request, messages = do_one(handle, memory_broker)
+    assert (request.state, messages) == ("QUEUED", [])
 
 
 def test_requests_of_one_worker_are_done_one_after_another(memory_broker: Broker) -> None:

@@ -1,0 +1,58 @@
+"""The farm records what became of each build, however the index answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ci_utils.archive import build_farm
+from ci_utils.archive.build_farm import BuildFarm, DependenciesMissing
+from ci_utils.archive.index import ArchiveIndex, BuildRow, SourceRow
+from ci_utils.archive.port import BuildState
+from ci_utils.errors import Unavailable
+from tests.end_to_end.engine import until
+
+ARCHIVE = "ppa:local/ci_pool-001"
+
+
+class StubbornIndex(ArchiveIndex):
+    """Takes no end of a build for the first two times."""
+
+    refusals = 2
+
+    def move_build(self, build_id: str, old: BuildState, new: BuildState, reason: str = "") -> bool:
+        if new is not BuildState.BUILDING and self.refusals:
+            self.refusals -= 1
+            raise Unavailable("the index of the archives does not answer now")
+        return super().move_build(build_id, old, new, reason)
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArchiveIndex:
+    monkeypatch.setattr(build_farm, "RETRY_SECONDS", 0.01)
+    return StubbornIndex(tmp_path / "index.db")
+
+
+@pytest.fixture
+def farm(index: ArchiveIndex, tmp_path: Path) -> Iterator[BuildFarm]:
+    def lacking(build: BuildRow, cancelled: object) -> None:
+        raise DependenciesMissing("libnonesuch-dev")
+
+    farm = BuildFarm(tmp_path / "lock", index, lacking, builders=1, when_idle=lambda: None)
+    yield farm
+    farm.stop()
+
+
+def test_a_build_that_cannot_start_is_recorded_once_the_index_answers(index: ArchiveIndex, farm: BuildFarm):
+    source = SourceRow(ARCHIVE, "needy", "1.0", "", "needy_1.0.dsc", "libnonesuch-dev", "", "")
+    build = BuildRow("id", ARCHIVE, "needy", "1.0", "amd64", BuildState.NEEDS_BUILD.value)
+    index.add(ARCHIVE, [source], builds=[build])
+    farm.wake()
+    until(lambda: not index.unfinished_builds())
+    [ended] = index.builds(ARCHIVE)
+    assert (ended.state, ended.reason) == (
+        BuildState.DEPENDENCY_WAIT.value,
+        "needy 1.0 needs libnonesuch-dev to build, which is not available",
+    )

@@ -1,0 +1,76 @@
+"""Runs a server of the tests: in a directory of its own, and not a moment longer than the run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+READY_SECONDS = 90
+STOP_SECONDS = 20
+#: Comes after a change of user, which would undo it.
+DIES_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")
+
+
+def free_port() -> int:
+    """A loopback port that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def directory() -> Iterator[Path]:
+    """A directory that is gone afterwards."""
+    home = Path(tempfile.mkdtemp(prefix="uci-test-server-"))
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running(
+    argv: Sequence[str], home: Path, env: Mapping[str, str], *, stop: signal.Signals
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program in its own process group, ended with all of it; it prints to `home`/output."""
+    with (home / "output").open("ab") as output:
+        process = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=home,
+            env=env,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            _end(process, stop)
+
+
+def _end(process: subprocess.Popen[bytes], stop: signal.Signals) -> None:
+    for number in (stop, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+            return
+
+
+def wait_until(answers: Callable[[], bool], server: subprocess.Popen[bytes], home: Path) -> None:
+    """Wait until a server answers; an `AssertionError` shows its output if it ends or takes too long."""
+    deadline = time.monotonic() + READY_SECONDS
+    while not answers():
+        if server.poll() is not None or time.monotonic() > deadline:
+            output = (home / "output").read_text(errors="replace")
+            raise AssertionError(f"the server does not answer; it printed:\n{output[-4000:]}")
+        time.sleep(0.1)
