@@ -22,8 +22,8 @@ def scratch() -> Iterator[Path]:
 
 
 @contextmanager
-def django_in(directory: Path) -> Iterator[Path]:
-    """Django with a migrated database below `directory`, once per process; yields the data directory."""
+def django_in(directory: Path, **settings: str) -> Iterator[Path]:
+    """Django with a migrated database, once per process; yields the data directory, below `directory`."""
     data_dir = directory / "data"
     data_dir.mkdir(mode=0o755)
     for name in [name for name in os.environ if name.startswith("UCI_")]:
@@ -32,6 +32,7 @@ def django_in(directory: Path) -> Iterator[Path]:
         "UCI_DATA_DIR": str(data_dir),
         "UCI_LOG_LEVEL": "warning",
         "DJANGO_SETTINGS_MODULE": "ci_utils.hosting.settings",
+        **settings,
     }
     from ci_utils.hosting import database
 

@@ -1,42 +1,18 @@
-"""Time until the engine serves, and its memory, at first and after a thousand tickets."""
+"""The engine's memory, and its start, after a thousand tickets whose steps do nothing."""
 
 from __future__ import annotations
 
 import time
 
-from benchmarks.engines import scratch
 from benchmarks.figures import Figure, resident_mib
 from benchmarks.idle_tickets import IdleTickets, idle_engine
-from tests.end_to_end.engine import running_engine
 
 TICKETS = 1000
 #: The soak ends after this, however many tickets it has landed.
 SECONDS = 900
-SETTLE_SECONDS = 5.0
 
 
 def run() -> list[Figure]:
-    with scratch() as directory:
-        began = time.perf_counter()
-        with running_engine(directory) as engine:
-            first_start = time.perf_counter() - began
-            engine.stop()
-            began = time.perf_counter()
-            engine.start()
-            ready = time.perf_counter() - began
-            assert engine.process
-            time.sleep(SETTLE_SECONDS)
-            idle = resident_mib(engine.process.pid)
-    return [
-        Figure(
-            "ready to serve", ready, "s", "< 3 s", f"first start, with a new database: {first_start:.1f} s"
-        ),
-        Figure("memory at idle", idle, "MiB", "< 250 MiB"),
-        *_soak(),
-    ]
-
-
-def _soak() -> list[Figure]:
     with idle_engine() as tickets:
         engine = tickets.engine
         assert engine.process

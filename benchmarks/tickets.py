@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
+import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -54,30 +54,20 @@ def _rounds(requests: Sequence[Request], size: int) -> list[Sequence[Request]]:
 
 
 def _send(url: str, requests: Sequence[Request]) -> None:
-    """Send them from eight clients with a connection each; an answer that is no success ends it."""
-    waiting = iter(requests)
-    failures: list[BaseException] = []
-
-    def client() -> None:
-        try:
-            _send_all(url, iter(lambda: next(waiting, None), None))
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
+    """Send them from eight client processes with a connection each; all answers must be successes."""
+    fork = multiprocessing.get_context("fork")
+    clients = [fork.Process(target=_send_all, args=(url, requests[n::CLIENTS])) for n in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    assert [client.exitcode for client in clients] == [0] * CLIENTS
 
 
-def _send_all(url: str, requests: Iterator[Request | None]) -> None:
+def _send_all(url: str, requests: Sequence[Request]) -> None:
     """Send requests over one connection."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     for request in requests:
-        assert request
         request(connection)
     connection.close()
 
