@@ -1,7 +1,7 @@
 # `make help` lists the targets. Each does its own set-up.
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
-PACKAGES := ci_utils cli ticket_system lander ppa_assigner branch_source_builder image_builder test_runner demo
+PACKAGES := ci_utils cli ticket_system lander ppa_assigner branch_source_builder image_builder test_runner web_ui demo
 QUICK := not slow and not system and not server
 
 .PHONY: help
@@ -26,7 +26,7 @@ format: setup  ## Let ruff mend style where it can
 
 .PHONY: test
 test: setup  ## The quick tests: no builds, no machines, no servers
-	$(PYTHON) -m pytest -m "$(QUICK)"
+	$(PYTHON) -m pytest --numprocesses auto --dist loadscope -m "$(QUICK)"
 
 .PHONY: all-tests
 all-tests:  ## Every check and test, as in CI
@@ -55,13 +55,22 @@ docs: setup  ## Build the documentation into docs/_build
 	$(PYTHON) -m sphinx -q -W --keep-going -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
+.PHONY: man
+man: setup  ## Write the manual page of ubuntu-ci anew
+	PYTHONPATH=. $(PYTHON) docs/man_page.py
+
 .PHONY: demo
 demo:  ## One real package, end to end, on this machine
 	@bin/demo
 
 .PHONY: bench
-bench: setup  ## The benchmarks, as tables (`python -m benchmarks NAME` runs one)
+bench: setup  ## The benchmarks, as tables (`python -m benchmarks NAME` runs one): ten minutes, as root
+	@bin/setup --bench
 	$(PYTHON) -m benchmarks
+
+.PHONY: soak
+soak: setup  ## A thousand tickets whose steps do nothing, or fifteen minutes of them
+	$(PYTHON) -m benchmarks soak
 
 .PHONY: fresh
 fresh:  ## Prove bin/demo and bin/test on a minimal Debian root

@@ -6,6 +6,7 @@ Run by Sphinx through `conf.py`; the tests look whether anything is left out.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import re
 import tempfile
@@ -26,7 +27,7 @@ TITLES = {
 #: Options that Django gives every command of its own.
 DJANGO_OPTIONS = {"version", "verbosity", "settings", "pythonpath", "traceback", "no_color", "force_color"}
 DJANGO_OPTIONS |= {"skip_checks", "help"}
-SERVICE_COMMANDS = ("uploader", "image", "project")
+SERVICE_COMMANDS = ("uploader", "user", "image", "project")
 
 
 def write_all(directory: Path) -> None:
@@ -51,17 +52,24 @@ def settings_page() -> str:
     """All settings of the engine and of `ubuntu-ci`."""
     from ci_utils.config import describe_settings
 
-    rows = [
-        (f"`{s.name}`", f"`{s.default}`" if s.default else "", s.help + (" *Secret.*" if s.secret else ""))
-        for s in describe_settings()
-    ]
+    tables: list[str] = []
+    for group, settings in itertools.groupby(describe_settings(), lambda s: s.group):
+        rows = [
+            (
+                f"`{s.name}`",
+                f"`{s.default}`" if s.default else "",
+                s.help + (" *Secret.*" if s.secret else ""),
+            )
+            for s in settings
+        ]
+        tables += [f"\n## {group.removesuffix('.')}\n", *_table(("setting", "default", "meaning"), rows)]
     return "\n".join(
         [
             "# Settings\n",
             "All settings come from the environment. A value that cannot be right, and a `UCI_` variable",
             "that is no setting, are named in an error before anything starts. A secret can also come from",
             "a file that `NAME_FILE` names.\n",
-            *_table(("setting", "default", "meaning"), rows),
+            *tables,
         ]
     )
 
@@ -70,7 +78,7 @@ def commands_page() -> str:
     """All commands and options of both command lines."""
     from ci_utils.hosting.main import build_parser as engine_parser
     from cli.exit_codes import Exit
-    from cli.main import build_parser as client_parser
+    from cli.parser import build_parser as client_parser
 
     exits = [(str(code.value), code.meaning) for code in Exit]
     engine_exits = [("0", "done"), ("1", "it failed, and one sentence says why"), ("2", "wrong options")]
