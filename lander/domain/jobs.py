@@ -51,10 +51,11 @@ def begin(progress_trigger: str) -> MasterJob:
 def cancel(progress_trigger: str) -> MasterJob:
     """Ask that the job of a request stops; asking again does nothing.
 
-    `NotFound` if there is none, `Conflict` if it has ended or is publishing.
+    `NotFound` if there is none, `Conflict` if it has ended, is publishing or has failed.
     """
     with transaction.atomic():
-        # The lock that `start_child` takes too: either publishing sees the end, or this sees it publish.
+        # The lock that `start_child` and `fail_child` take too: either publishing and failing see the end,
+        # or this sees them.
         job = MasterJob.objects.select_for_update().filter(progress_trigger=progress_trigger).first()
         if job is None:
             raise NotFound(f"the lander has no request {progress_trigger}")
@@ -65,6 +66,8 @@ def cancel(progress_trigger: str) -> MasterJob:
         begun = (ChildJob.State.RUNNING, ChildJob.State.SUCCESS)
         if job.stages.filter(stage="publish", state__in=begun).exists():
             raise Conflict(f"{job} publishes its packages already; it is too late to cancel it")
+        if job.stages.filter(state=ChildJob.State.FAILURE).exists():
+            raise Conflict(f"{job} has failed already; there is nothing to cancel")
         job.cancelled_at = timezone.now()
         job.save(update_fields=["cancelled_at"])
     return job
@@ -101,3 +104,12 @@ def end_child(child: ChildJob, state: ChildJob.State, message: str, result: Mapp
     child.state, child.message, child.result = state, message, dict(result)
     child.ended_at = timezone.now()
     child.save(update_fields=["state", "message", "result", "ended_at"])
+
+
+def fail_child(child: ChildJob, message: str, result: Mapping[str, Any]) -> bool:
+    """Record that a stage failed; False, and nothing is recorded, if the job was cancelled before."""
+    with transaction.atomic():
+        if MasterJob.objects.select_for_update().get(pk=child.master_id).cancelled_at:
+            return False
+        end_child(child, ChildJob.State.FAILURE, message, result)
+    return True

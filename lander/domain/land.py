@@ -95,7 +95,10 @@ class _Landing:
         def record() -> None:
             run.console.write(f"{state.lower()}: {message}" if message else state.lower())
             self._leave_behind(stage, message, result)
-            jobs.end_child(child, state, message, result)
+            if state != State.FAILURE or stage.always:
+                jobs.end_child(child, state, message, result)
+            elif not jobs.fail_child(child, message, result):  # whoever cancelled was told that it stops
+                jobs.end_child(child, State.ABORTED, CANCELLED, {})
 
         self._recorded(record)
 

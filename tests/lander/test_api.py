@@ -149,6 +149,11 @@ def test_what_is_unknown_or_ended_or_publishing_cannot_be_cancelled(service, lan
     jobs.start_child(publishing, {})
     assert "too late" in service.post("cancel_request/", {"progress_trigger": TRIGGER}).json()["error"]
     publishing.delete()
+    failed = jobs.child_of(job, "build")
+    assert jobs.fail_child(failed, "hello 2.10-4 failed to build", {})
+    answer = service.post("cancel_request/", {"progress_trigger": TRIGGER})
+    assert (answer.status_code, "has failed already" in answer.json()["error"]) == (409, True)
+    failed.delete()
     landed()
     answer = service.post("cancel_request/", {"progress_trigger": TRIGGER})
     assert (answer.status_code, answer.json()["error"]) == (

@@ -12,7 +12,7 @@ from ci_utils.work_queue import progress
 from lander.domain import acts, jobs, land
 from lander.models import ChildJob, MasterJob
 from tests.branch_source_builder.memory_archives import DESTINATION
-from tests.lander.conftest import TRIGGER, WAY, service_of, states_of
+from tests.lander.conftest import LOG, TRIGGER, WAY, service_of, states_of
 from tests.lander.fakes import Killed
 from tests.lander.test_reporting import MENDED_LATER
 
@@ -71,6 +71,22 @@ def test_a_stage_that_stops_before_the_lander_knows_why_is_cancelled_and_has_not
     services.branch_source_builder.then = lambda: jobs.cancel(TRIGGER) and None
     services.branch_source_builder.end = {"state": "FAILED", "message": "cancelled", "cancelled": True}
     assert landed().state == MasterJob.State.ABORTED
+    end = services.ticket_system.reports[-1]
+    assert (end["status"], end["failed_workflow_step"]) == ("998", "200")
+    assert end["message"] == "the ticket was cancelled"
+
+
+def test_a_ticket_that_is_cancelled_while_a_failure_is_recorded_has_not_failed(landed, services, monkeypatch):
+    services.branch_source_builder.end = {"state": "FAILED", "message": "it failed to build", "logs": [LOG]}
+    link = services.ticket_system.add_artifacts
+
+    def meanwhile(*arguments) -> None:
+        assert jobs.cancel(TRIGGER).building is False
+        link(*arguments)
+
+    monkeypatch.setattr(services.ticket_system, "add_artifacts", meanwhile)
+    ended = landed()
+    assert (ended.state, states_of(ended)["build"]) == (MasterJob.State.ABORTED, "ABORTED")
     end = services.ticket_system.reports[-1]
     assert (end["status"], end["failed_workflow_step"]) == ("998", "200")
     assert end["message"] == "the ticket was cancelled"
