@@ -35,10 +35,12 @@ def clean(*, archives: Archives) -> None:
 
 
 def _move_on(ppa: PPA, archives: Archives) -> None:
+    # Another worker may have cleaned it since the list was read, and a ticket may have it already.
+    ppa.refresh_from_db()
     if ppa.state == State.DIRTY:
         archives.request_cleaning(ppa.name)
         _change(ppa, State.CLEANING)
-    if archives.is_clean(ppa.name):
+    if ppa.state == State.CLEANING and archives.is_clean(ppa.name):
         _change(ppa, State.FREE)
 
 

@@ -135,6 +135,24 @@ def test_an_archive_whose_cleaning_fails_does_not_hold_up_the_others(populated, 
     assert _states() == ["dirty", "free"]
 
 
+def test_an_archive_that_another_worker_cleaned_meanwhile_is_left_to_its_ticket(populated, monkeypatch):
+    for ticket in (1, 2):
+        pool.release(ppa_id=pool.reserve(ticket_id=ticket)[0].pk)
+    request = populated.request_cleaning
+
+    def request_slowly(archive: str) -> None:
+        request(archive)
+        monkeypatch.setattr(populated, "request_cleaning", request)
+        for _ in range(2):
+            cleaning.clean(archives=populated)
+        assert [pool.reserve(ticket_id=ticket)[1] for ticket in (3, 4)] == [True, True]
+
+    monkeypatch.setattr(populated, "request_cleaning", request_slowly)
+    cleaning.clean(archives=populated)
+    assert populated.cleaned.count("ppa:local/ci_pool-002") == 1
+    assert _states() == ["reserved", "reserved"]
+
+
 def test_the_status_counts_states_and_names_the_holders(populated):
     pool.reserve(ticket_id=7)
     assert status() == {
