@@ -13,17 +13,28 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-READY_SECONDS = 90
-STOP_SECONDS = 20
+#: Far more than they take where nothing else runs: reached by those only that will never answer.
+READY_SECONDS = 300
+STOP_SECONDS = 60
 #: Comes after a change of user, which would undo it.
 DIES_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")
 
 
 def free_port() -> int:
-    """A loopback port that nothing listens on at this moment."""
+    """A loopback port that nothing listens on, and that nobody else gets as long as this process runs."""
+    kept = socket.socket()
+    kept.bind(("127.0.0.1", 0))
+    # Who asks for this very port may still have it, as long as that one does the same: all servers do.
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    port = int(kept.getsockname()[1])
+    kept.detach()  # it stays open: minutes can pass before the server listens
+    return port
+
+
+def listens(port: int) -> bool:
+    """Whether a server takes connections on a loopback port."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextlib.contextmanager

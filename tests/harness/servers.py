@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.harness.processes import DIES_WITH_US, directory, free_port, running, wait_until
+from tests.harness.processes import DIES_WITH_US, directory, free_port, listens, running, wait_until
 
 
 class ServerMissing(Exception):
@@ -102,12 +102,12 @@ def rabbitmq_server() -> Iterator[Server]:
         @contextlib.contextmanager
         def run() -> Iterator[None]:
             (home / "output").unlink(missing_ok=True)
-            with (
-                running(epmd, home, env, stop=signal.SIGTERM),
-                running([*DIES_WITH_US, str(program)], home, env, stop=signal.SIGKILL) as process,
-            ):
-                wait_until(lambda: _rabbitmq_has_started(home), process, home)
-                yield
+            with running(epmd, home, env, stop=signal.SIGTERM) as names:
+                # Where none listens yet RabbitMQ starts one of its own, which would not end with the run.
+                wait_until(lambda: listens(epmd_port), names, home)
+                with running([*DIES_WITH_US, str(program)], home, env, stop=signal.SIGKILL) as process:
+                    wait_until(lambda: _rabbitmq_has_started(home), process, home)
+                    yield
 
         with _started(Server(f"amqp://guest:guest@127.0.0.1:{port}//", run)) as server:
             yield server

@@ -24,12 +24,13 @@ import psycopg2
 
 from ci_utils.clients.base import ServiceClient
 from ci_utils.clients.ticket_system import TicketSystemClient
+from tests.end_to_end.engine import turns
 from tests.harness.processes import DIES_WITH_US, free_port
 
 VENV_BIN = Path(sys.executable).parent
 PROGRAM: Sequence[str | Path] = (VENV_BIN / "uci-engine",)
-READY_SECONDS = 120
-STOP_SECONDS = 40
+READY_SECONDS = 300
+STOP_SECONDS = 180
 SERVICES = (
     "ticket_system",
     "lander",
@@ -148,7 +149,7 @@ class Stack:
             "UCI_SECRET_KEY": self.secret_key,
             "UCI_SERVICE_TOKEN": self.service_token,
             "UCI_WEB_PROCESSES": "1",
-            "UCI_START_TIMEOUT": "60",
+            "UCI_START_TIMEOUT": "300",
             **self.settings,
         }
 
@@ -236,11 +237,11 @@ class Stack:
 
     def wait_for_end(self, ticket_id: int, seconds: float = 600) -> dict[str, Any]:
         """The whole ticket once it has ended."""
-        deadline = time.monotonic() + seconds
-        while not (ticket := self.tickets.ticket(ticket_id))["ended_at"]:
-            assert time.monotonic() < deadline, f"ticket {ticket_id} has not ended: {ticket}"
-            time.sleep(0.3)
-        return ticket
+        for _ in turns(seconds, pause=0.3):
+            ticket = self.tickets.ticket(ticket_id)
+            if ticket["ended_at"]:
+                return ticket
+        raise AssertionError(f"ticket {ticket_id} has not ended: {ticket}")
 
     def logs(self) -> dict[str, str]:
         """What each process has printed, by the name of its log."""

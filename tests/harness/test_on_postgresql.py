@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.server
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 def test_the_tests_that_use_the_database_pass_on_postgresql(postgresql: str) -> None:
     argv = [
         sys.executable,

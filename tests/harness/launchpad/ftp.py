@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-SECONDS = 30
+SECONDS = 120
 
 #: Called at the end of a session: the directory that was named, the local one with its files.
 Receive = Callable[[str, Path], None]
@@ -45,15 +45,21 @@ class _Session(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         self.directory = ""
+        self.ended = False
         self.files = Path(tempfile.mkdtemp(prefix="session-", dir=self.server.root))
         self.passive: socket.socket | None = None
         self._say("220 Launchpad upload server")
         with contextlib.suppress(OSError):
             while (line := self.rfile.readline().decode().strip()) and self._answer(line):
                 pass
-        if any(self.files.iterdir()):
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        """What this session left is an upload from now on, once."""
+        if not self.ended and any(self.files.iterdir()):
             self.server.uploads += 1
             self.server.receive(self.directory.strip("/"), self.files)
+        self.ended = True
 
     def _answer(self, line: str) -> bool:
         command, _, argument = line.partition(" ")
@@ -65,6 +71,8 @@ class _Session(socketserver.StreamRequestHandler):
         elif command == "STOR":
             return self._store(argument)
         else:
+            if command == "QUIT":
+                self._hand_over()  # whoever hears the answer may ask for it at once
             answers = {"USER": "331 password?", "PASS": "230 welcome", "QUIT": "221 bye", "TYPE": "200 ok"}
             self._say(answers.get(command) or ("250 ok" if command == "CWD" else "502 not here"))
         return command != "QUIT"

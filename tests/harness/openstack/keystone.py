@@ -141,7 +141,7 @@ class Keystone:
         headers = {"Content-Type": "application/json", "X-Auth-Token": self._token}
         request = urllib.request.Request(self.url + path, data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=300) as answer:
                 return answer.headers, json.loads(answer.read() or b"{}")
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{method} {path}: {error.code} {error.read()[:500]!r}") from None

@@ -40,4 +40,7 @@ def libvirt() -> Iterator[str]:
 
 def _answers(uri: str) -> bool:
     asked = ["virsh", "-c", uri, "version"]
-    return subprocess.run(asked, capture_output=True, check=False, timeout=60).returncode == 0
+    try:
+        return subprocess.run(asked, capture_output=True, check=False, timeout=60).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False

@@ -137,7 +137,7 @@ def _ask(keystone: Keystone, method: str, url: str, body: object = None) -> dict
     headers = {"Content-Type": "application/json", "X-Auth-Token": keystone.token()}
     request = urllib.request.Request(url, data, headers, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             found: dict[str, Any] = json.loads(answer.read() or b"{}")
             return found
     except urllib.error.HTTPError as error:

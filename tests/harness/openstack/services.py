@@ -18,7 +18,7 @@ import psycopg2
 from tests.harness.processes import DIES_WITH_US, running, wait_until
 
 SERVE = Path(__file__).with_name("inside_services") / "serve.py"
-COMMAND_SECONDS = 300
+COMMAND_SECONDS = 900
 
 
 def new_database(postgresql: str, name: str) -> str:

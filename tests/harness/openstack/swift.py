@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from tests.harness.openstack.environment import environment_of
 from tests.harness.openstack.swift_settings import proxy_settings, server_settings, swift_settings
-from tests.harness.processes import DIES_WITH_US, directory, free_port, running, wait_until
+from tests.harness.processes import DIES_WITH_US, directory, free_port, listens, running, wait_until
 
 INSIDE_SWIFT = Path(__file__).with_name("inside_swift")
 KINDS = ("account", "container", "object")
@@ -89,7 +88,7 @@ def swift(identity: Mapping[str, object] | None = None) -> Iterator[Swift]:
         servers.callback(server.stop_proxy)
         server.start_proxy()
         for kind, process in processes.items():
-            wait_until(partial(_listens, ports[kind]), process, home / kind)
+            wait_until(partial(listens, ports[kind]), process, home / kind)
         yield server
 
 
@@ -104,8 +103,3 @@ def _server(swift: Swift, kind: str) -> contextlib.AbstractContextManager[subpro
     argv = [*DIES_WITH_US, program, str(swift.home / f"{kind}.conf"), "verbose"]
     environ = {**os.environ, "PYTHONPATH": str(INSIDE_SWIFT)}
     return running(argv, swift.home / kind, environ, stop=signal.SIGTERM)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
