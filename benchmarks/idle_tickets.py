@@ -17,7 +17,7 @@ from tests.ci_utils.source_package.uploads import SigningKey, Upload, throw_away
 from tests.end_to_end.engine import Engine
 
 PROGRAM = (sys.executable, "-m", "benchmarks.stub_engine")
-LANDING_SECONDS = 60
+LANDING_SECONDS = 300
 #: A question takes the engine 5 ms, so few are asked while it works.
 POLL_SECONDS = 0.25
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import side_by_side
 from tests.ci_utils.source_package.uploads import SigningKey, throw_away_key
@@ -16,10 +17,23 @@ from tests.harness.openstack.fixtures import nova as nova
 from tests.harness.openstack.fixtures import swift as swift
 from tests.harness.openstack.fixtures import swift_of_keystone as swift_of_keystone
 
+#: Kinds of tests that wait for real work, and how long they may where they do not say so themselves.
+PATIENT = ("slow", "system", "server")
+PATIENT_SECONDS = 900
+
+# Every run tries the same inputs, however long one takes: new ones are for `make fuzz` and `make fuzz-api`.
+settings.register_profile(
+    "tests", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tests")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Longest folders first, so that processes which run side by side end together."""
+    """Longest folders first, so that processes which run side by side end together; with time limits."""
     items.sort(key=lambda item: side_by_side.place(item.nodeid))
+    for item in items:
+        if item.get_closest_marker("timeout") is None and any(map(item.get_closest_marker, PATIENT)):
+            item.add_marker(pytest.mark.timeout(PATIENT_SECONDS))
 
 
 @pytest.hookimpl(optionalhook=True)

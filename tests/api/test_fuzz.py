@@ -22,7 +22,7 @@ from ci_utils.hosting.wsgi import application
 
 EXAMPLES = int(os.environ.get("API_EXAMPLES", "5"))
 
-pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.timeout(max(120, EXAMPLES * 2))]
+pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.timeout(max(900, EXAMPLES * 2))]
 
 schema = schemathesis.openapi.from_wsgi(openapi.PATH, application)
 

@@ -122,7 +122,7 @@ def test_a_reader_that_goes_away_is_no_error(system):
         assert process.stdout is not None
         process.stdout.readline()
         process.stdout.close()
-        assert process.wait(60) == Exit.OK
+        assert process.wait(110) == Exit.OK
         assert process.stderr is not None
         assert process.stderr.read() == b""
 
@@ -170,7 +170,7 @@ def unread(*arguments: str, remarks: bool = True) -> tuple[int, bytes]:
             [UBUNTU_CI, *arguments],
             stdout=writing,
             stderr=subprocess.PIPE if remarks else writing,
-            timeout=60,
+            timeout=110,
             check=False,
         )
     finally:
@@ -184,7 +184,7 @@ def test_a_full_disk_is_told_in_a_sentence(system, monkeypatch, buffered):
     system.add(3)
     with Path("/dev/full").open("wb") as full:
         command = [UBUNTU_CI, "-u", system.url, "status", "3"]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=110, check=False)
     assert done.returncode == Exit.ENGINE_FAILED
     assert done.stderr == b"ubuntu-ci: standard output: No space left on device\n"
 

@@ -72,7 +72,7 @@ def _member(**fields: object) -> tarfile.TarInfo:
     return member
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("members", [*([name] for name in MEMBERS), LINK_AND_THROUGH], ids=str)
 def test_no_member_of_a_source_reaches_out_of_the_workshop(tmp_path, monkeypatch, members):
     monkeypatch.setattr("test_runner.domain.source_tree.READING_SECONDS", 3)
