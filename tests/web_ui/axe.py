@@ -8,6 +8,8 @@ from selenium.webdriver import Chrome
 
 SCRIPT = Path(__file__).parent / "axe_core" / "axe.min.js"
 SERIOUS = ("serious", "critical")
+#: Copies ask for nothing: what came anew while axe looks would be half looked at.
+STAND_STILL = "for (const e of document.querySelectorAll('[hx-trigger]')) e.replaceWith(e.cloneNode(true));"
 RUN = "const done = arguments[0]; axe.run().then(r => done(r.violations), e => done([{id: String(e)}]));"
 
 
@@ -15,6 +17,7 @@ def findings(browser: Chrome) -> list[str]:
     """Serious and critical violations on the page as it is now, one line each."""
     # Through the debugger: the pages' own policy would not let a script in.
     browser.execute_cdp_cmd("Runtime.evaluate", {"expression": SCRIPT.read_text()})
+    browser.execute_script(STAND_STILL)
     violations = browser.execute_async_script(RUN)
     return [
         f"{found['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:300]}"

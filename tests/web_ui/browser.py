@@ -11,6 +11,8 @@ from pathlib import Path
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
+from tests.end_to_end.engine import turns
+
 CHROMIUM = "/usr/bin/chromium"
 DRIVER = "/usr/bin/chromedriver"
 #: Nothing in the background, no network but loopback.
@@ -26,9 +28,18 @@ FLAGS = (
     "--disable-dev-shm-usage",
     "--hide-scrollbars",
 )
-PAGE_SECONDS = 30
+#: Below what the driver's own connection waits for an answer.
+PAGE_SECONDS = 110
 #: Where screenshots of the run are kept, if this variable names a directory.
 SCREENSHOTS = "UBUNTU_CI_TEST_SCREENSHOTS"
+
+
+class PatientService(Service):
+    """The driver; selenium asks 70 times whether it answers, half a minute in all, and then gives up."""
+
+    def is_connectable(self) -> bool:
+        """Whether it answers, or does so soon."""
+        return any(super(PatientService, self).is_connectable() for _ in turns(3, pause=0.1))
 
 
 def is_installed() -> bool:
@@ -44,7 +55,7 @@ def running_browser(profile: Path) -> Iterator[webdriver.Chrome]:
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=Service(DRIVER))
+    browser = webdriver.Chrome(options=options, service=PatientService(DRIVER))
     try:
         browser.set_page_load_timeout(PAGE_SECONDS)
         browser.set_script_timeout(PAGE_SECONDS)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.end_to_end.engine import Engine, running_engine
+from tests.end_to_end.engine import Engine, running_engine, until
 
 pytestmark = pytest.mark.slow
 
@@ -36,16 +36,17 @@ def test_pages_show_what_the_services_have(engine, pages):
     hidden = engine.client.post(
         "ticket/", {"title": "Quokka from afar", "owner": "a@example.com", "private": True}
     )
-    shown = requests.get(pages.url, timeout=30).text
+    shown = requests.get(pages.url, timeout=60).text
     assert "Greet from afar" in shown
     assert "Quokka" not in shown
-    assert requests.get(f"{pages.url}/ticket/{ticket['id']}", timeout=30).status_code == 200
-    assert requests.get(f"{pages.url}/ticket/{hidden['id']}", timeout=30).status_code == 404
-    assert requests.get(f"{pages.url}/api/v1/ticket/", timeout=30).status_code == 404
+    assert requests.get(f"{pages.url}/ticket/{ticket['id']}", timeout=60).status_code == 200
+    assert requests.get(f"{pages.url}/ticket/{hidden['id']}", timeout=60).status_code == 404
+    assert requests.get(f"{pages.url}/api/v1/ticket/", timeout=60).status_code == 404
 
 
 def test_the_page_of_the_engine_says_who_is_away(engine, pages):
-    assert requests.get(f"{pages.url}/engine", timeout=30).text.count("ready</span>") == len(ASKED) + 1
+    # Who does not answer at once counts as away, and a busy machine may take longer.
+    until(lambda: requests.get(f"{pages.url}/engine", timeout=60).text.count("ready<") == len(ASKED) + 1)
     engine.stop()
     try:
         page = requests.get(f"{pages.url}/engine", timeout=60)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.ci_utils.source_package.uploads import SigningKey, Upload, throw_away_key
@@ -19,11 +20,12 @@ from tests.web_ui.gated_engine import GATE, PASSWORD
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(900),
     pytest.mark.skipif(not is_installed(), reason="needs Debian's chromium and chromium-driver"),
 ]
 
 PROGRAM = (sys.executable, "-m", "tests.web_ui.gated_engine")
-SECONDS = 40
+SECONDS = 240
 SIZES = [400, 1600]
 SCHEMES = ["light", "dark"]
 #: What readers of screens are told of a ticket.
@@ -112,6 +114,14 @@ def press(browser: Chrome, selector: str) -> None:
     browser.find_element(By.CSS_SELECTOR, selector).click()
 
 
+def follow(browser: Chrome, by: str, value: str) -> None:
+    """Click what leads to another page, and wait until that one has come in place of this."""
+    here = browser.find_element(By.TAG_NAME, "html")
+    browser.find_element(by, value).click()
+    WebDriverWait(browser, SECONDS, poll_frequency=0.1).until(staleness_of(here), f"{value} leads nowhere")
+    wait_until(browser, "document.readyState === 'complete'")
+
+
 def create(browser: Chrome, engine: Engine, title: str, changes: Path) -> None:
     """Fill the form as a person does."""
     browser.get(engine.url + "/new")
@@ -159,9 +169,10 @@ def test_a_ticket_that_fails_says_why_and_shows_its_log(browser, engine, picture
     assert "no greeting at all" in browser.find_element(By.CSS_SELECTOR, ".excerpt pre").text
     assert "What to do next" in text
     picture("ticket-that-failed")
-    browser.find_element(By.LINK_TEXT, "log").click()
+    follow(browser, By.LINK_TEXT, "log")
     wait_for(browser, "with “greets”")
     browser.find_element(By.CSS_SELECTOR, ".log .l > a").click()
+    wait_until(browser, "document.querySelector('.l:target') !== null")
     assert browser.find_element(By.CSS_SELECTOR, ".l:target").text.endswith("test greets: [-----")
     picture("log")
 
@@ -183,7 +194,7 @@ def test_a_private_ticket_is_not_there_for_others(browser, engine):
 
     log_in(browser, engine, "alice")
     assert sees("/?text=quokka+private")
-    browser.find_element(By.CLASS_NAME, "title").click()
+    follow(browser, By.CLASS_NAME, "title")
     address = browser.current_url.removeprefix(engine.url)
     assert sees(address)
     for name in ("bob", ""):
@@ -198,7 +209,7 @@ def test_a_private_ticket_is_not_there_for_others(browser, engine):
 
 def test_a_wrong_password_is_said_and_the_way_goes_on_after_the_right_one(browser, engine, picture):
     browser.get(engine.url + "/engine")
-    press(browser, ".who a")
+    follow(browser, By.CSS_SELECTOR, ".who a")
     browser.find_element(By.ID, "name").send_keys("alice")
     browser.find_element(By.ID, "password").send_keys("a guess")
     press(browser, "main form .button.first")
@@ -250,8 +261,8 @@ def test_pages_are_for_every_size_scheme_and_reader(browser, engine, picture, wi
 
 def test_a_log_can_be_read_by_everybody(browser, engine, picture):
     browser.get(engine.url + "/?text=klingon")
-    browser.find_element(By.CLASS_NAME, "title").click()
-    browser.find_element(By.PARTIAL_LINK_TEXT, "build.log").click()
+    follow(browser, By.CLASS_NAME, "title")
+    follow(browser, By.PARTIAL_LINK_TEXT, "build.log")
     wait_for(browser, "error: part1499.c:12:5: expected ';' before 'return'")
     assert browser.find_element(By.CSS_SELECTOR, ".a-red").value_of_css_property("font-weight") == "700"
     for scheme in SCHEMES:
@@ -267,12 +278,12 @@ def test_the_keyboard_alone_is_enough(browser, engine):
     skip = browser.switch_to.active_element
     assert skip.text == "Skip to the content"
     skip.send_keys("\ue007")
-    assert browser.execute_script("return document.activeElement.id") == "main"
+    wait_until(browser, "document.activeElement.id === 'main'")
 
 
 def test_nothing_moves_while_a_page_comes_up(browser, engine):
     browser.get(engine.url + "/?text=klingon")
-    browser.find_element(By.CLASS_NAME, "title").click()
+    follow(browser, By.CLASS_NAME, "title")
     shift = """
         const done = arguments[0];
         let sum = 0;
@@ -289,10 +300,10 @@ def test_pages_work_without_scripts(browser, engine):
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         log_in(browser, engine, "alice")
-        browser.find_element(By.LINK_TEXT, "Tickets").click()
+        follow(browser, By.LINK_TEXT, "Tickets")
         browser.find_element(By.ID, "text").send_keys("klingon")
-        press(browser, ".filters .button")
-        browser.find_element(By.CLASS_NAME, "title").click()
+        follow(browser, By.CSS_SELECTOR, ".filters .button")
+        follow(browser, By.CLASS_NAME, "title")
         assert "hello does not build on amd64" in browser.page_source
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
