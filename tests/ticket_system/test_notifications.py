@@ -127,7 +127,8 @@ def test_what_is_to_be_told_is_written_with_the_end_or_neither_is(hook, submissi
 
 
 @pytest.mark.parametrize("status", [500, 404, 302])
-def test_a_webhook_that_does_not_take_it_is_called_again_under_the_same_key(hook, end, status):
+def test_a_webhook_that_does_not_take_it_is_called_again_under_the_same_key(hook, end, status, monkeypatch):
+    monkeypatch.setattr(notifications, "FIRST_PAUSE", notifications.LONGEST_PAUSE)
     hook.statuses = [status, status]
     end()
     worker.deliver_notifications()

@@ -34,7 +34,7 @@ def come_back(visitor, provider: Provider, **changed: str) -> str:
     leaves = visitor.get("/login/openid", {"next": "/engine"})
     assert leaves.status_code == 302, leaves.content
     assert leaves["Location"].startswith(f"{provider.issuer}/authorize?")
-    sent = requests.get(leaves["Location"], allow_redirects=False, timeout=10)
+    sent = requests.get(leaves["Location"], allow_redirects=False, timeout=60)
     return sent.headers["Location"].removeprefix("http://localhost")
 
 
