@@ -110,8 +110,11 @@ def _enter(plan: Plan, supervisor: socket.socket, channel: socket.socket, group:
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
     kernel.die_with_parent(signal.SIGKILL)
+    # Ended between the two, this process would leave an init that has not asked yet to die with it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     init = _fork(lambda: _init(plan, host, channel, group), channel)
     signal.signal(signal.SIGTERM, _forward(init, signal.SIGKILL))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     return _status_of(init)
 
 
@@ -166,7 +169,7 @@ def _keep_only(*descriptors: int) -> None:
 
 def _execute(plan: Plan, group: ControlGroup) -> NoReturn:
     os.setsid()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD, signal.SIGTERM])
     if plan.limits:
         _limit_each_process(plan.limits, group, files=plan.unprivileged)
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM):

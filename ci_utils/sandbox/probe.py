@@ -10,7 +10,8 @@ from ci_utils.errors import ConfigurationError
 from ci_utils.sandbox.sandbox import Host, Sandbox
 
 APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
-PROBE_SECONDS = 20
+#: A sandbox takes a tenth of a second, and a minute where the disk is busy.
+PROBE_SECONDS = 120
 
 
 def require_sandboxes() -> None:

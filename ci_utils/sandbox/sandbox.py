@@ -244,7 +244,8 @@ def _start(
             env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"},
         )
     process.channel = ours
-    ours.sendall(plan.to_json())
+    with contextlib.suppress(BrokenPipeError):  # a launcher that has ended already: its status says so
+        ours.sendall(plan.to_json())
     return process
 
 

@@ -12,6 +12,8 @@ from ci_utils.sandbox.sandbox import Sandbox
 from tests.ci_utils.sandbox.root import make_root
 
 Run = Callable[..., tuple[int, str]]
+#: More than any script takes, on a machine whose disk stalls, too.
+LIMIT_SECONDS = 100
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +28,7 @@ def run(tmp_path: Path) -> Run:
 
     def run_script(sandbox: Sandbox, script: str, **options: Any) -> tuple[int, str]:
         with (tmp_path / "log").open("w+b") as log:
-            status = sandbox.run(["sh", "-c", script], log=log, timeout=30, **options)
+            status = sandbox.run(["sh", "-c", script], log=log, timeout=LIMIT_SECONDS, **options)
             log.seek(0)
             return status, log.read().decode()
 

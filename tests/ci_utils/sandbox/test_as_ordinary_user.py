@@ -29,12 +29,12 @@ upper = writable_directory(home / "layer")
 results = writable_directory(home / "results")
 out = sys.stdout.buffer
 Sandbox(Overlay([home / "root"], upper=upper)).run(
-    ["sh", "-c", "id -u; echo layer > /made; mkdir /closed; chmod 000 /closed"], log=out, timeout=60)
+    ["sh", "-c", "id -u; echo layer > /made; mkdir /closed; chmod 000 /closed"], log=out, timeout=100)
 Sandbox(
     Overlay([upper / "upper", home / "root"]), binds=[Bind(results, "/results", read_only=False)],
     unprivileged=True, limits=Limits(),
 ).run(["sh", "-c", "id -u; cat /made; grep CapEff /proc/self/status; touch /results/x; ls /root"],
-      log=out, timeout=60)
+      log=out, timeout=100)
 print((results / "x").stat().st_uid != user, flush=True)
 remove_tree(upper)
 print(upper.exists())

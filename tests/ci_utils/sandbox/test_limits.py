@@ -16,14 +16,14 @@ from ci_utils.sandbox.limits import Limits
 from ci_utils.sandbox.plan import LimitsPlan
 from ci_utils.sandbox.sandbox import Bind, Directory, Overlay, Sandbox
 from ci_utils.sandbox.trees import writable_directory
-from tests.ci_utils.sandbox.conftest import Run
+from tests.ci_utils.sandbox.conftest import LIMIT_SECONDS, Run
 from tests.ci_utils.sandbox.root import make_root
 
 pytestmark = [pytest.mark.system]
 
 MIB = 1 << 20
 LIMITS = Limits(memory=256 * MIB, processes=50, disk=64 * MIB)
-EAT = "eat() { x=xxxxxxxx; while [ ${#x} -lt 33554432 ]; do x=$x$x; done; sleep 20; }"
+EAT = "eat() { x=xxxxxxxx; while [ ${#x} -lt 33554432 ]; do x=$x$x; done; sleep 600; }"
 #: Each with the sentence that it ends with. Memory and processes: no single one is too much.
 GREED = {
     "memory": (
@@ -31,10 +31,10 @@ GREED = {
         "it used more than 256 MiB of memory",
     ),
     "processes": (
-        "sleep 20 & (while :; do sleep 20 & done); wait",
+        "sleep 600 & (while :; do sleep 600 & done); wait",
         "it started more than 50 processes",
     ),
-    "disk": ("cat /dev/zero > /dir/file; sleep 20", "it filled the 64 MiB of disk that it may use"),
+    "disk": ("cat /dev/zero > /dir/file; sleep 600", "it filled the 64 MiB of disk that it may use"),
 }
 
 
@@ -44,7 +44,10 @@ def writable_layer(tmp_path: Path) -> Path:
     script = "mkdir /dir && chmod 777 /dir"
     with Path("/dev/null").open("wb") as log:
         root = make_root(tmp_path / "small")
-        assert Sandbox(Overlay([root], upper=upper)).run(["sh", "-c", script], log=log, timeout=30) == 0
+        assert (
+            Sandbox(Overlay([root], upper=upper)).run(["sh", "-c", script], log=log, timeout=LIMIT_SECONDS)
+            == 0
+        )
     return upper / "upper"
 
 
@@ -96,7 +99,7 @@ def test_many_small_files_fill_the_disk_too(small_root: Path, run: Run, tmp_path
     results = writable_directory(tmp_path / "results")
     binds = [Bind(results, "/results", read_only=False)]
     limited = Sandbox(Overlay([small_root]), binds=binds, unprivileged=True, limits=Limits(disk=MIB))
-    script = "i=0; while [ $i -lt 1100 ]; do i=$((i + 1)); : > /results/$i; done; sleep 20"
+    script = "i=0; while [ $i -lt 1100 ]; do i=$((i + 1)); : > /results/$i; done; sleep 600"
     with pytest.raises(StageFailed, match="it filled the 1 MiB of disk"):
         run(limited, script)
 
@@ -114,7 +117,7 @@ def test_a_program_that_prints_without_end_is_ended(
     with (tmp_path / "log").open("wb", buffering=0) as log:
         log.write(b"before\n")
         with pytest.raises(StageFailed, match="it printed more than"):
-            limited.run(["cat", "/dev/zero"], log=log, timeout=30)
+            limited.run(["cat", "/dev/zero"], log=log, timeout=LIMIT_SECONDS)
     assert (tmp_path / "log").stat().st_size == MIB + len(b"before\n")
 
 
@@ -126,7 +129,7 @@ def test_a_program_prints_to_the_end_of_the_log_and_nowhere_else(
     script = f'sysseek STDOUT, {place}, 0; syswrite STDOUT, "printed\\n"'
     with (tmp_path / "log").open("wb", buffering=0) as log:
         log.write(b"before\n")
-        assert limited.run(["perl", "-e", script], log=log, timeout=30, env={"LC_ALL": "C"}) == 0
+        assert limited.run(["perl", "-e", script], log=log, timeout=LIMIT_SECONDS, env={"LC_ALL": "C"}) == 0
         log.write(b"after\n")
     assert (tmp_path / "log").stat().st_size < 100
     assert (tmp_path / "log").read_text() == "before\nprinted\nafter\n"
@@ -148,7 +151,7 @@ def test_a_program_that_ended_after_it_printed_too_much_is_told_so_too(
         (tmp_path / "log").open("wb", buffering=0) as log,
         pytest.raises(StageFailed, match="it printed more than"),
     ):
-        limited.run(["sh", "-c", "echo 12345678901"], log=log, timeout=30)
+        limited.run(["sh", "-c", "echo 12345678901"], log=log, timeout=LIMIT_SECONDS)
     assert (tmp_path / "log").stat().st_size == 10
 
 
@@ -196,7 +199,7 @@ limits = Limits(memory=256 << 20, processes=50, disk=64 << 20)
 sandbox = Sandbox(Overlay([Path(sys.argv[1]), Path(sys.argv[2])]), unprivileged=True, limits=limits)
 with open("/dev/null", "wb") as log:
     try:
-        sandbox.run(["sh", "-c", sys.argv[3]], log=log, timeout=60)
+        sandbox.run(["sh", "-c", sys.argv[3]], log=log, timeout=100)
     except StageFailed as error:
         print(error)
 """
@@ -229,7 +232,7 @@ def test_a_program_that_fails_for_want_of_the_hosts_disk_is_said_to(
     monkeypatch.setattr(disk_space, "LEFT_FOR_RECORDS", 1 << 62)
     monkeypatch.setattr(log_space, "LEFT_OF_A_LOG", 10)
     limited = Sandbox(Overlay([small_root]), limits=LIMITS)
-    for script in ("echo 1234567890; sleep 20", "echo 1234567890; exit 1"):
+    for script in ("echo 1234567890; sleep 600", "echo 1234567890; exit 1"):
         with pytest.raises(StageFailed, match=r"the disk with the engine's data \(UCI_DATA_DIR\) is full"):
             run(limited, script)
         assert (tmp_path / "log").stat().st_size <= 10
@@ -241,6 +244,6 @@ def test_what_is_written_after_a_log_was_cut_follows_it(small_root: Path, tmp_pa
     limited = Sandbox(Overlay([small_root]), limits=LIMITS)
     with (tmp_path / "log").open("wb", buffering=0) as log:
         with pytest.raises(StageFailed, match="is full"):
-            limited.run(["sh", "-c", "echo 12345678901234567890; exit 1"], log=log, timeout=30)
+            limited.run(["sh", "-c", "echo 12345678901234567890; exit 1"], log=log, timeout=LIMIT_SECONDS)
         log.write(b"why")
     assert (tmp_path / "log").read_bytes() == b"1234567890why"

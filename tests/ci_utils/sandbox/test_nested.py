@@ -45,7 +45,7 @@ def test_its_first_process_leads_nowhere(small_root: Path, tmp_path: Path):
             [Path(sys.executable).resolve(), "-sP", "-c", SUPERVISE, plan],
             env={"PYTHONPATH": "/mnt/engine", "PYTHONDONTWRITEBYTECODE": "1"},
             log=log,
-            timeout=60,
+            timeout=100,
         )
         log.seek(0)
         output = log.read().decode()

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +16,8 @@ import pytest
 from ci_utils.errors import Cancelled, TimedOut, ToolFailed
 from ci_utils.sandbox.sandbox import Bind, Directory, Host, Overlay, Sandbox
 from ci_utils.sandbox.trees import writable_directory
-from tests.ci_utils.sandbox.conftest import Run
+from tests.ci_utils.sandbox.conftest import LIMIT_SECONDS, Run
+from tests.end_to_end.engine import until
 
 pytestmark = [pytest.mark.system]
 
@@ -164,13 +164,13 @@ def test_the_exit_status_is_the_programs(sandbox: Sandbox, run: Run):
 
 def test_a_missing_program_is_a_clear_error(sandbox: Sandbox, null: BinaryIO):
     with pytest.raises(ToolFailed) as caught:
-        sandbox.run(["no-such-program"], log=null, timeout=30)
+        sandbox.run(["no-such-program"], log=null, timeout=LIMIT_SECONDS)
     assert "No such file or directory" in caught.value.output
 
 
 def test_a_missing_root_is_a_clear_error(tmp_path: Path, null: BinaryIO):
     with pytest.raises(ToolFailed) as caught:
-        Sandbox(Directory(tmp_path / "none")).run(["true"], log=null, timeout=30)
+        Sandbox(Directory(tmp_path / "none")).run(["true"], log=null, timeout=LIMIT_SECONDS)
     assert str(tmp_path / "none") in caught.value.output
 
 
@@ -182,7 +182,7 @@ def test_a_program_that_takes_too_long_is_ended_with_its_children(sandbox: Sandb
 
 def test_a_cancelled_program_is_ended(sandbox: Sandbox, null: BinaryIO):
     with pytest.raises(Cancelled):
-        sandbox.run(["sleep", "7002"], log=null, timeout=30, cancelled=lambda: True)
+        sandbox.run(["sleep", "7002"], log=null, timeout=LIMIT_SECONDS, cancelled=lambda: True)
     assert not _running("sleep\x007002")
 
 
@@ -193,10 +193,30 @@ def test_what_a_program_leaves_behind_ends_with_it(sandbox: Sandbox, run: Run):
 
 def test_everything_dies_with_the_engine(small_root: Path):
     engine = subprocess.Popen([sys.executable, "-c", ENGINE, str(small_root)])
-    _wait_until(lambda: _running("sleep\x007004"))
+    until(lambda: _running("sleep\x007004"))
     engine.send_signal(signal.SIGKILL)
     engine.wait()
-    _wait_until(lambda: not _running("sleep\x007004"))
+    until(lambda: not _running("sleep\x007004"))
+
+
+def test_a_program_is_ended_that_has_not_begun_yet(sandbox: Sandbox):
+    """By a signal that comes when its first process is there and has not asked yet to end with the others."""
+    plan = sandbox.plan(["sh", "-c", "echo begun"], {}).to_json()
+    done = subprocess.run(
+        [sys.executable, "-c", ENDED_BETWEEN, plan], capture_output=True, timeout=100, check=False
+    )
+    assert done.stdout == b"", done.stderr
+
+
+def test_a_launcher_that_ends_before_it_was_told_all_is_no_error_of_the_engine(
+    sandbox: Sandbox, null: BinaryIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    refused = tmp_path / "refused"
+    refused.write_text("#!/bin/sh\nexit 1\n")
+    refused.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(refused))
+    more_than_a_socket_holds = "x" * (1 << 22)
+    assert sandbox.run(["true", more_than_a_socket_holds], log=null, timeout=LIMIT_SECONDS) == 1
 
 
 def test_a_trusted_program_can_work_in_the_hosts_tree(run: Run, tmp_path: Path):
@@ -212,7 +232,33 @@ from pathlib import Path
 from ci_utils.sandbox.sandbox import Overlay, Sandbox
 with open("/dev/null", "wb") as log:
     script = "sleep 7004 & sleep 7004"
-    Sandbox(Overlay([Path(sys.argv[1])]), unprivileged=True).run(["sh", "-c", script], log=log, timeout=60)
+    Sandbox(Overlay([Path(sys.argv[1])]), unprivileged=True).run(["sh", "-c", script], log=log, timeout=600)
+"""
+
+#: The second fork makes the first process of the namespaces, which is held up until its parent has ended.
+ENDED_BETWEEN = """
+import os, signal, socket, sys
+from ci_utils.sandbox.launch import supervise
+from ci_utils.sandbox.plan import Plan
+
+fork, forks = os.fork, []
+
+def fork_and_end():
+    forks.append(True)
+    if len(forks) != 2:
+        return fork()
+    held, holds = os.pipe()
+    child = fork()
+    if not child:
+        os.close(holds)
+        os.read(held, 1)
+    else:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return child
+
+os.fork = fork_and_end
+ours, theirs = socket.socketpair()
+sys.exit(supervise(Plan.from_json(sys.argv[1].encode()), theirs))
 """
 
 
@@ -220,14 +266,7 @@ def _running(command: str) -> bool:
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            found.append(path.read_text())
+            found.append(path.read_text(errors="replace"))
         except OSError:
             continue
     return any(command in line for line in found)
-
-
-def _wait_until(condition) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
