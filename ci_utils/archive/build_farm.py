@@ -86,7 +86,11 @@ class BuildFarm:
         with self._alone() as alone:
             if not alone:
                 return
-            self._index.requeue_interrupted()
+            try:
+                self._index.requeue_interrupted()
+            except Unavailable as error:  # who looks at the builds wakes the farm again
+                logger.warning("%s", error)
+                return
             queue = BuildQueue()
             with ThreadPoolExecutor(self._builders, thread_name_prefix="build") as threads:
                 idle_since = time.monotonic()
@@ -116,8 +120,7 @@ class BuildFarm:
             packages = len(self._index.binaries(archive))
             build = queue.startable(builds, self._source_of, packages)
             if build is None:
-                for hopeless, what in queue.hopeless(builds, packages):
-                    self._give_up(hopeless, what)
+                self._give_up(archive, queue.hopeless(builds, packages))
             elif running < self._builders and self._claim(build):
                 running += 1
                 threads.submit(self._build, build, queue, packages)
@@ -128,9 +131,13 @@ class BuildFarm:
     def _claim(self, build: BuildRow) -> bool:
         return self._index.move_build(build.id, BuildState.NEEDS_BUILD, BuildState.BUILDING)
 
-    def _give_up(self, build: BuildRow, what: str) -> None:
-        reason = f"{build.source} {build.version} needs {what} to build, which is not available"
-        self._index.move_build(build.id, BuildState.NEEDS_BUILD, BuildState.DEPENDENCY_WAIT, reason)
+    def _give_up(self, archive: str, hopeless: list[tuple[BuildRow, str]]) -> None:
+        reasons = {
+            build.id: f"{build.source} {build.version} needs {what} to build, which is not available"
+            for build, what in hopeless
+        }
+        if reasons:
+            self._index.give_up(archive, reasons)
 
     def _build(self, build: BuildRow, queue: BuildQueue, packages: int) -> None:
         try:

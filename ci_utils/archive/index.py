@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -20,6 +20,9 @@ from ci_utils.disk_space import DISK_FULL, says_full
 from ci_utils.errors import Unavailable
 
 Row = TypeVar("Row")
+
+#: How long one waits for another who writes: as long as a busy disk may stall.
+PATIENCE_SECONDS = 120
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS source (
@@ -198,6 +201,14 @@ class ArchiveIndex:
         with self._transaction() as db:
             return _move(db, build_id, old, new, reason)
 
+    def give_up(self, archive: str, reasons: Mapping[str, str]) -> None:
+        """End builds that lack what nobody can bring, each with its reason, unless others have come in."""
+        with self._transaction() as db:
+            rows = db.execute("SELECT id, state FROM build WHERE archive=?", (archive,))
+            if {row[0] for row in rows if not BuildState(row[1]).ended} <= reasons.keys():
+                for build_id, reason in reasons.items():
+                    _move(db, build_id, BuildState.NEEDS_BUILD, BuildState.DEPENDENCY_WAIT, reason)
+
     def is_cancelled(self, build_id: str) -> bool:
         """Whether a running build was asked to stop, or its record is gone."""
         rows = self._query("SELECT cancelled FROM build WHERE id=?", build_id)
@@ -249,7 +260,7 @@ class ArchiveIndex:
         return {row[0] for row in self._query("SELECT id FROM build")}
 
     def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._path, timeout=30, isolation_level=None)
+        return sqlite3.connect(self._path, timeout=PATIENCE_SECONDS, isolation_level=None)
 
     def _query(self, query: str, *values: str) -> list[tuple[str, ...]]:
         with _answering(), closing(self._connect()) as connection:

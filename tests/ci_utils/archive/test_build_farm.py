@@ -9,12 +9,25 @@ import pytest
 
 from ci_utils.archive import build_farm
 from ci_utils.archive.build_farm import BuildFarm, DependenciesMissing
-from ci_utils.archive.index import ArchiveIndex, BuildRow, SourceRow
+from ci_utils.archive.index import ArchiveIndex, BinaryRow, BuildRow, SourceRow
 from ci_utils.archive.port import BuildState
 from ci_utils.errors import Unavailable
 from tests.end_to_end.engine import until
 
 ARCHIVE = "ppa:local/ci_pool-001"
+
+
+class BusyIndex(ArchiveIndex):
+    """Takes another upload as soon as the farm has seen that a build which it tried lacks something."""
+
+    tried = False
+
+    def unfinished_builds(self) -> list[BuildRow]:
+        seen = super().unfinished_builds()
+        if self.tried and [build.state for build in seen] == [BuildState.NEEDS_BUILD.value]:
+            self.tried = False
+            add_source(self, "the-tool")
+        return seen
 
 
 class StubbornIndex(ArchiveIndex):
@@ -43,6 +56,34 @@ def farm(index: ArchiveIndex, tmp_path: Path) -> Iterator[BuildFarm]:
     farm = BuildFarm(tmp_path / "lock", index, lacking, builders=1, when_idle=lambda: None)
     yield farm
     farm.stop()
+
+
+def add_source(index: ArchiveIndex, name: str) -> None:
+    source = SourceRow(ARCHIVE, name, "1.0", "", f"{name}_1.0.dsc", "", "", "")
+    build = BuildRow(name, ARCHIVE, name, "1.0", "amd64", BuildState.NEEDS_BUILD.value)
+    index.add(ARCHIVE, [source], builds=[build])
+
+
+def test_a_build_is_not_given_up_for_what_comes_in_at_that_moment(tmp_path: Path):
+    index = BusyIndex(tmp_path / "index.db")
+
+    def build_it(build: BuildRow, cancelled: object) -> None:
+        if build.source == "needy" and not index.binaries(ARCHIVE):
+            index.tried = True
+            raise DependenciesMissing("the-tool")
+        made = BinaryRow(ARCHIVE, build.source, "1.0", build.source, "1.0", "amd64", "", "")
+        index.add_binaries(build, [made])
+        index.move_build(build.id, BuildState.BUILDING, BuildState.BUILT)
+
+    farm = BuildFarm(tmp_path / "lock", index, build_it, builders=1, when_idle=lambda: None)
+    add_source(index, "needy")
+    farm.wake()
+    until(lambda: len(index.builds(ARCHIVE)) > 1 and not index.unfinished_builds())
+    farm.stop()
+    assert [(build.source, build.state) for build in index.builds(ARCHIVE)] == [
+        ("needy", BuildState.BUILT.value),
+        ("the-tool", BuildState.BUILT.value),
+    ]
 
 
 def test_a_build_that_cannot_start_is_recorded_once_the_index_answers(index: ArchiveIndex, farm: BuildFarm):

@@ -44,7 +44,7 @@ def test_a_full_disk_is_named(index, monkeypatch):
 def _make_each(started, directory: Path, times: int) -> list[str]:
     failed = []
     for number in range(times):
-        started.wait(30)
+        started.wait(100)
         try:
             ArchiveIndex(directory / f"{number}.db")
         except Exception as error:
