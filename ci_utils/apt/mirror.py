@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -224,7 +225,7 @@ def proxy_environment() -> dict[str, str]:
 
 def replace_text(path: Path, text: str) -> None:
     """Write a file so that readers see the old or the new text, never a part."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     fresh.write_text(text)
     fresh.rename(path)
 

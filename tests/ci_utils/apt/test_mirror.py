@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ci_utils.apt.mirror import Mirror, architecture
+from ci_utils.apt.mirror import Mirror, architecture, replace_text
 from ci_utils.errors import InvalidRequest, NotFound, Unavailable
 
-pytestmark = [pytest.mark.system]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 def test_unknown_binary_packages_are_named(mirror: Mirror):
@@ -71,11 +71,31 @@ def test_packages_that_the_mirror_has_no_more_are_not_kept(mirror: Mirror, tmp_p
     assert [deb.name for deb in own.debs_dir.glob("*.deb")] == [f"hello_{version}_{architecture()}.deb"]
 
 
-def test_lists_are_fetched_once_by_many(mirror: Mirror):
-    before = (mirror.directory / "refreshed").stat().st_mtime_ns
+def test_lists_are_fetched_once_by_many(mirror: Mirror, tmp_path: Path):
+    own = Mirror(tmp_path, mirror.series)  # that of all tests may be refreshed by others meanwhile
+    own.configure()
+    stamp = own.directory / "refreshed"
+    stamp.touch()
+    before = stamp.stat().st_mtime_ns
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda _: mirror.refresh(24 * 3600), range(4)))
-    assert (mirror.directory / "refreshed").stat().st_mtime_ns == before
+        list(threads.map(lambda _: own.refresh(24 * 3600), range(4)))
+    assert stamp.stat().st_mtime_ns == before
+
+
+def test_a_file_that_another_thread_writes_too_is_one_of_the_two(tmp_path: Path, monkeypatch):
+    path, write = tmp_path / "apt.conf", Path.write_text
+
+    def write_and_let_another(fresh: Path, text: str) -> int:
+        monkeypatch.undo()
+        written = write(fresh, text)
+        with ThreadPoolExecutor(1) as other:
+            other.submit(replace_text, path, "other").result()
+        return written
+
+    monkeypatch.setattr(Path, "write_text", write_and_let_another)
+    replace_text(path, "own")
+    assert path.read_text() == "own"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_hosts_configuration_has_no_part_in_it(mirror: Mirror):
