@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from ci_utils.clients.ticket_system import TicketSystemClient
+from ci_utils.errors import Unavailable
 
 VENV_BIN = Path(sys.executable).parent
-READY_SECONDS = 60
+READY_SECONDS = 180
+#: Many times what it takes: a machine whose disk stalls ends an engine late.
+STOP_SECONDS = 300
 SERVING = re.compile(r"^Serving on (http://\S+)$", re.MULTILINE)
 
 
@@ -67,7 +70,7 @@ class Engine:
         if self.process is None:
             return 0
         self.process.send_signal(number)
-        status = self.process.wait(60)
+        status = self.process.wait(STOP_SECONDS)
         self.process = None
         return status
 
@@ -100,11 +103,16 @@ class Engine:
 
     def wait_for_end(self, ticket_id: int, seconds: float = 600) -> dict[str, Any]:
         """The whole ticket once it has ended."""
+        found: object = None
         for _ in turns(seconds, pause=0.5):
-            ticket = self.client.ticket(ticket_id)
+            try:
+                found = ticket = self.client.ticket(ticket_id)
+            except Unavailable as error:  # an answer that a stalled disk holds up is asked for again
+                found = error
+                continue
             if ticket["current_workflow_step"] in ("999", "1000"):
                 return ticket
-        raise AssertionError(f"ticket {ticket_id} has not ended: {ticket}")
+        raise AssertionError(f"ticket {ticket_id} has not ended: {found}")
 
 
 @contextmanager
@@ -120,7 +128,7 @@ def running_engine(directory: Path, **settings: str) -> Iterator[Engine]:
         engine.stop()
 
 
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
+def until(condition: Callable[[], object], seconds: float = 180) -> None:
     """Wait until `condition()` holds, for so long on an idle machine."""
     assert any(condition() for _ in turns(seconds, pause=0.2)), "it did not happen in time"
 

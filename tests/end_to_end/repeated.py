@@ -59,7 +59,7 @@ class Repeated:
         url, headers = f"{self._engine.url}/api/v1/{self._operation}/", {"Authorization": f"Bearer {token}"}
 
         def send(_: int) -> Answer:
-            answer = requests.post(url, json=request, headers=headers, timeout=60)
+            answer = requests.post(url, json=request, headers=headers, timeout=300)
             return answer.status_code, answer.json()
 
         with ThreadPoolExecutor(AT_ONCE) as threads:

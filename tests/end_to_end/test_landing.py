@@ -35,7 +35,7 @@ def land(engine: Engine, uploader, tmp_path: Path):
 def published(engine: Engine) -> str:
     """The source index of the destination archive."""
     answer = requests.get(
-        f"{engine.url}/archives/local/archive/dists/{series(engine)}/main/source/Sources", timeout=10
+        f"{engine.url}/archives/local/archive/dists/{series(engine)}/main/source/Sources", timeout=60
     )
     return str(answer.text) if answer.ok else ""
 
@@ -45,11 +45,11 @@ def series(engine: Engine) -> str:
 
 
 def log_of(ticket: dict[str, Any]) -> str:
-    return str(requests.get(ticket["log_url"], timeout=30).text)
+    return str(requests.get(ticket["log_url"], timeout=60).text)
 
 
 def archive_states(engine: Engine) -> list[str]:
-    return [ppa["state"] for ppa in requests.get(f"{engine.url}/api/v1/ppa/", timeout=10).json()["objects"]]
+    return [ppa["state"] for ppa in requests.get(f"{engine.url}/api/v1/ppa/", timeout=60).json()["objects"]]
 
 
 def artifact(ticket: dict[str, Any], kind: str) -> str:
@@ -88,13 +88,13 @@ def test_a_ticket_whose_tests_pass_is_published(engine, land):
         "500",
         "1000",
     ]
-    stream = requests.get(artifact(ticket, "RESULTS"), timeout=30).content
+    stream = requests.get(artifact(ticket, "RESULTS"), timeout=60).content
     v2 = subprocess.run([VENV_BIN / "subunit-1to2"], input=stream, capture_output=True, check=True).stdout
     assert (
         b"wayfarer.smoke"
         in subprocess.run([VENV_BIN / "subunit2pyunit"], input=v2, capture_output=True, check=True).stderr
     )
-    assert requests.head(artifact(ticket, "IMAGE"), timeout=60).status_code == 200
+    assert requests.head(artifact(ticket, "IMAGE"), timeout=300).status_code == 200
 
 
 def test_a_version_that_is_not_higher_than_the_published_one_is_refused(engine, land, uploader, tmp_path):

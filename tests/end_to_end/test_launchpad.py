@@ -57,7 +57,7 @@ def setup(open_archives: OpenArchives, mirror: Mirror, uploader: SigningKey) -> 
 
 def pool(engine: Engine) -> dict[str, str]:
     """The state of each archive of the pool by its name."""
-    listed = requests.get(f"{engine.url}/api/v1/ppa/", timeout=10).json()["objects"]
+    listed = requests.get(f"{engine.url}/api/v1/ppa/", timeout=60).json()["objects"]
     return {ppa["name"]: ppa["state"] for ppa in listed}
 
 

@@ -166,7 +166,7 @@ def test_neither_log_nor_arguments_tell_a_secret(engine, account, failed, privat
     [
         ({"ST_KEY": "an-unlikely-key"}, "ST_USER and ST_KEY: Swift does not accept the user"),
         (
-            {"ST_AUTH": "http://127.0.0.1:1/auth"},
+            {"ST_AUTH": "http://127.0.0.1:1/auth", "UCI_START_TIMEOUT": "1"},
             "ST_AUTH (http://127.0.0.1:1/auth) does not answer",
         ),
         ({"CI_TEMPURL_SIGNING_KEY": ""}, "CI_TEMPURL_SIGNING_KEY is not set"),
@@ -174,7 +174,7 @@ def test_neither_log_nor_arguments_tell_a_secret(engine, account, failed, privat
 )
 def test_an_engine_with_a_wrong_setting_ends_with_a_sentence(account, tmp_path, wrong, said):
     (tmp_path / "data").mkdir()
-    settings = {**account, "UCI_START_TIMEOUT": "1", **wrong}
+    settings = {**account, **wrong}
     engine = Engine(tmp_path / "data", settings, tmp_path / "log")
     ended = engine.command("run", "--listen", "127.0.0.1:0")
     assert ended.returncode == 1

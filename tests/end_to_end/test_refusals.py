@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.timeout(300)]
 
 
 def tickets(engine: Engine) -> int:
-    count = requests.get(f"{engine.url}/api/v1/ticketstatus/?limit=1", timeout=10).json()["meta"][
+    count = requests.get(f"{engine.url}/api/v1/ticketstatus/?limit=1", timeout=60).json()["meta"][
         "total_count"
     ]
     return int(count)
@@ -123,7 +123,7 @@ def test_a_file_that_the_signed_changes_does_not_declare(engine, uploader, tmp_p
     }
     (tmp_path / "extra.tar.gz").write_bytes(b"not declared")
     for name, url in uploads.items():
-        assert requests.put(url, data=(tmp_path / name).read_bytes(), timeout=30).status_code == 201
+        assert requests.put(url, data=(tmp_path / name).read_bytes(), timeout=60).status_code == 201
 
     queue = {"current_workflow_step": "100", "status": "000"}
     answer = call(engine, "PATCH", f"updateticketstatus/{made['id']}/", queue)
@@ -143,14 +143,14 @@ def test_files_that_were_not_sent_or_not_as_signed(engine, uploader, tmp_path):
     missing = call(engine, "PATCH", f"updateticketstatus/{made['id']}/", queue)
     for name, url in uploads.items():
         contents = (tmp_path / name).read_bytes()
-        requests.put(url, data=contents[:-1] + b"!" if name.endswith(".tar.xz") else contents, timeout=30)
+        requests.put(url, data=contents[:-1] + b"!" if name.endswith(".tar.xz") else contents, timeout=60)
     changed = call(engine, "PATCH", f"updateticketstatus/{made['id']}/", queue)
 
     assert (missing.status_code, changed.status_code) == (400, 400)
     assert "late_1.0_source.changes is missing" in missing.json()["error"]
     assert "late_1.0.tar.xz" in changed.json()["error"]
     assert (
-        requests.get(f"{engine.url}/api/v1/ticket/{made['id']}/", timeout=10).json()["current_workflow_step"]
+        requests.get(f"{engine.url}/api/v1/ticket/{made['id']}/", timeout=60).json()["current_workflow_step"]
         == "000"
     )
 
@@ -182,7 +182,7 @@ def test_malformed_requests_get_a_4xx_with_a_json_error(engine, nothing_is_made,
     token = (engine.data_dir / "local-token").read_text().strip()
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
-    answer = requests.request(method, f"{engine.url}/api/v1/{path}", data=body, headers=headers, timeout=30)
+    answer = requests.request(method, f"{engine.url}/api/v1/{path}", data=body, headers=headers, timeout=60)
 
     assert 400 <= answer.status_code < 500, answer.text
     assert answer.json()["error"]
@@ -215,7 +215,7 @@ def test_malformed_requests_get_a_4xx_with_a_json_error(engine, nothing_is_made,
 def test_no_write_without_a_known_token(engine, nothing_is_made, method, path, token):
     headers = {"Authorization": token} if token else {}
 
-    answer = requests.request(method, f"{engine.url}/api/v1/{path}", json={}, headers=headers, timeout=30)
+    answer = requests.request(method, f"{engine.url}/api/v1/{path}", json={}, headers=headers, timeout=60)
 
     # So many wrong ones from one address are slowed down, too.
     assert answer.status_code in ((401, 429) if token == "Bearer wrong" else (401,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -60,14 +60,15 @@ def programs(engine: Engine) -> list[str]:
 def _children(parent: int) -> Iterator[tuple[int, str]]:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            state, its_parent = stat.read_text().rpartition(")")[2].split()[:2]
+            state, its_parent = stat.read_text(errors="replace").rpartition(")")[2].split()[:2]
             pid = int(stat.parent.name)
             if int(its_parent) != parent:
                 continue
             if state == "Z":
                 _reap(pid)
             else:
-                yield pid, (stat.parent / "cmdline").read_text().replace("\0", " ").strip()
+                command = (stat.parent / "cmdline").read_text(errors="replace")
+                yield pid, command.replace("\0", " ").strip()
 
 
 def _reap(pid: int) -> None:
@@ -84,24 +85,41 @@ def mounts(engine: Engine) -> list[str]:
 def control_groups() -> list[str]:
     """Groups of sandboxes that nobody is in."""
     groups = Path("/sys/fs/cgroup").rglob("uci-sandbox-*")
-    with contextlib.suppress(FileNotFoundError):  # others come and go
+    with contextlib.suppress(OSError):  # others come and go, in the middle of being read too
         return [str(group) for group in groups if not (group / "cgroup.procs").read_text()]
     return []
 
 
 def files(engine: Engine) -> list[str]:
-    """Temporary files of an engine that has no work, relative to its data directory."""
-    found = [path for pattern in SCRATCH for path in engine.data_dir.glob(pattern)]
-    found += Path(engine.settings["TMPDIR"]).iterdir()
+    """Temporary files of an engine that has no work."""
+    return scratch(engine) + sorted(str(path) for path in Path(engine.settings["TMPDIR"]).iterdir())
+
+
+def scratch(engine: Engine) -> list[str]:
+    """Those of them that are in its data directory."""
+    found = (path for pattern in SCRATCH for path in engine.data_dir.glob(pattern))
     return sorted(str(path) for path in found if path.name not in KEPT)
 
 
-def nothing_left(engine: Engine, *, seconds: float = 15) -> None:
-    """Fail unless processes and mounts of an engine that was killed go away by themselves."""
-    left: list[str] = []
+def none_soon(left: Callable[[], list[str]], *, seconds: float = 120) -> None:
+    """Fail unless what is `left` goes away by itself: work is cleared away after it was said to be done."""
+    found: list[str] = []
     for _ in turns(seconds, pause=0.1):
-        # gpg's agent serves the next engine on the same key, which ends it.
-        left = [p for p in processes(engine) if "gpg-agent" not in p] + mounts(engine) + control_groups()
-        if not left:
+        try:
+            found = left()
+        except FileNotFoundError:  # a directory went while it was looked into
+            continue
+        if not found:
             return
-    raise AssertionError(f"the engine left: {left}")
+    raise AssertionError(f"it left: {found}")
+
+
+def nothing_left(engine: Engine) -> None:
+    """Fail unless processes and mounts of an engine that was killed go away by themselves."""
+
+    def left() -> list[str]:
+        # gpg's agent serves the next engine on the same key, which ends it.
+        running = [process for process in processes(engine) if "gpg-agent" not in process]
+        return running + mounts(engine) + control_groups()
+
+    none_soon(left)

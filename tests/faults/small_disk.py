@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -35,13 +36,24 @@ class SmallDisk:
     def filled(self, *, left: int) -> Iterator[None]:
         """Somebody else's file takes all but `left` bytes."""
         filler = self.seen / "filler"
-        found = os.statvfs(self.seen)
         with filler.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, found.f_bavail * found.f_frsize - left)
+            while not self._fill(file.fileno(), left=left):
+                pass
         try:
             yield
         finally:
             filler.unlink()
+
+    def _fill(self, file: int, *, left: int) -> bool:
+        """Whether it could be; not if the engine took some of the space in the same moment."""
+        found = os.statvfs(self.seen)
+        try:
+            os.posix_fallocate(file, 0, found.f_bavail * found.f_frsize - left)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            return False
+        return True
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A ticket that is cancelled at every stage: it stops within ten seconds, and the next one runs."""
+"""A ticket that is cancelled at every stage: it stops long before its work would, and the next one runs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from tests.source_packages import SourcePackage
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(1800)]
 
-#: Seconds of a machine that has nothing else to do, as `wait_for_end` counts them.
-STOPS_WITHIN = 10
+#: Seconds that all work here takes if it is not stopped.
+LASTS = 600
+#: A good machine takes three; this is for one whose disk stalls, and still far from the end of the work.
+STOPS_WITHIN = LASTS / 4
 
 
 @pytest.fixture(scope="module")
@@ -50,19 +52,18 @@ def cancelled(engine: Engine, ticket: int) -> str:
 def nothing_runs(engine: Engine) -> None:
     """The pool is free, no program of the ended ticket runs, and no file of it is left."""
     until(lambda: [ppa["state"] for ppa in engine.client.get("ppa/")["objects"]] == ["free"])
-    until(lambda: not leftovers.programs(engine), 10)
-    assert leftovers.files(engine) == []
+    leftovers.none_soon(lambda: leftovers.programs(engine) + leftovers.files(engine))
 
 
 def next_one_runs(engine: Engine, submit) -> None:
     last = next(engine.client.tickets(limit=1))["id"]
     package = SourcePackage(f"following{last}", "1.0", build="false")
-    following = engine.wait_for_end(submit(package), 120)
+    following = engine.wait_for_end(submit(package))
     assert following["failed_workflow_step"] == "200", following["message"]
 
 
 def test_a_ticket_that_is_cancelled_while_it_is_queued_never_begins(engine, submit):
-    first = submit(SourcePackage("first", "1.0", build="sleep 600"))
+    first = submit(SourcePackage("first", "1.0", build=f"sleep {LASTS}"))
     second = submit(SourcePackage("second", "1.0"))
     said(engine, first, "building first")
 
@@ -75,7 +76,7 @@ def test_a_ticket_that_is_cancelled_while_it_is_queued_never_begins(engine, subm
 
 
 def test_an_image_that_is_cancelled_stops_being_made(engine, submit):
-    slow = SourcePackage("slow", "1.0", maintscripts={"postinst": "#!/bin/sh\nsleep 600\n"})
+    slow = SourcePackage("slow", "1.0", maintscripts={"postinst": f"#!/bin/sh\nsleep {LASTS}\n"})
     ticket = submit(slow, "-a", "slow")
     said(engine, ticket, "installing the packages in the image")
     time.sleep(4)  # into the script
@@ -90,7 +91,7 @@ def test_an_image_that_is_cancelled_stops_being_made(engine, submit):
 @pytest.mark.parametrize(("message", "seconds"), [("booting the image", 5), ("testing lasting", 3)])
 def test_a_machine_that_is_cancelled_goes_away(engine, submit, message, seconds):
     # A version is seen once: each has a name of its own.
-    package = SourcePackage(f"lasting{seconds}", "1.0", tests={"long": "sleep 600"})
+    package = SourcePackage(f"lasting{seconds}", "1.0", tests={"long": f"sleep {LASTS}"})
     ticket = submit(package, "-a", package.name)
     said(engine, ticket, message)
     time.sleep(seconds)

@@ -74,7 +74,7 @@ def test_an_engine_on_a_read_only_database_says_so_and_does_not_start(engine):
         env=engine.environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -112,28 +112,28 @@ def test_a_data_directory_that_was_moved_away_is_a_clear_answer(engine, submit):
     engine.start()
     assert engine.client.ticket(ticket)["failed_workflow_step"] == "200"
     following = submit(SourcePackage("early", "1.1", build="false"))
-    assert engine.wait_for_end(following, 60)["failed_workflow_step"] == "200"
+    assert engine.wait_for_end(following)["failed_workflow_step"] == "200"
 
 
 def test_a_copy_of_the_data_made_in_the_middle_of_work_goes_on(engine, submit):
-    late = {"postinst": "#!/bin/sh\nsleep 3\nexit 1\n"}
-    package = SourcePackage("steady", "1.0", build="sleep 4", maintscripts=late)
+    late = {"postinst": "#!/bin/sh\nsleep 6\nexit 1\n"}
+    package = SourcePackage("steady", "1.0", build="sleep 6", maintscripts=late)
     ticket = submit(package, "-a", "steady")
     messages = ("building steady", "installing the packages in the image")
     copies: list[Engine] = []
     for message in messages:
         until(partial(_says, engine, ticket, message))
         copies.append(_copy(engine, engine.data_dir.parent / f"copy-{len(copies)}"))
-    engine.wait_for_end(ticket, 120)
+    engine.wait_for_end(ticket)
     engine.stop()
 
     for copy in copies:
         with _running(copy):
-            ended = copy.wait_for_end(ticket, 120)
+            ended = copy.wait_for_end(ticket)
             assert (ended["status"], ended["failed_workflow_step"]) == ("999", "300"), ended["message"]
             assert steps(copy, ticket) == ["000", "100", "200", "300", "999"]
             until(partial(_pool_is_free, copy))
-            assert leftovers.files(copy) == []
+            leftovers.none_soon(partial(leftovers.files, copy))
 
 
 def _says(engine: Engine, ticket: int, message: str) -> bool:
@@ -147,13 +147,15 @@ def _pool_is_free(engine: Engine) -> bool:
 def _copy(engine: Engine, directory: Path) -> Engine:
     """An engine on a copy of the data as it is now, file after file, while the work goes on."""
     directory.mkdir(mode=0o755)
-    # Each file is read at another moment, as a disk would have kept them; what vanishes meanwhile is gone.
-    subprocess.run(
-        ["cp", "--archive", "--reflink=auto", engine.data_dir, directory / "data"],
-        stderr=subprocess.DEVNULL,
-        check=False,
-    )
-    return replace(engine, data_dir=directory / "data", log=directory / "engine.log", process=None, url="")
+    data = directory / "data"
+    data.mkdir(mode=0o755)
+    images = engine.data_dir / "images"
+    others = sorted(path for path in engine.data_dir.iterdir() if path != images)
+    # Images are never written to; where a disk copies them slowly, the work would have ended meanwhile.
+    for how, copied in (("--reflink=auto", others), ("--link", [images])):
+        # Each file is read at another moment, as a disk would have kept them; what vanishes is gone.
+        subprocess.run(["cp", "--archive", how, *copied, data], stderr=subprocess.DEVNULL, check=False)
+    return replace(engine, data_dir=data, log=directory / "engine.log", process=None, url="")
 
 
 @contextlib.contextmanager

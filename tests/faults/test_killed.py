@@ -119,10 +119,10 @@ def left_once(ticket: dict[str, Any]) -> None:
 
 def nothing_left(engine: Engine) -> None:
     """No temporary file under a resting engine, no process after it."""
-    assert leftovers.files(engine) == []
+    leftovers.none_soon(lambda: leftovers.files(engine))
     engine.stop()
-    assert leftovers.processes(engine) == []
-    assert leftovers.mounts(engine) == []
+    # The agent of the archives' key is told to end, and does so when it has read that.
+    leftovers.none_soon(lambda: leftovers.processes(engine) + leftovers.mounts(engine))
 
 
 STAGES = ("reserve", "build", "image", "test", "publish", "release")
@@ -196,7 +196,7 @@ def test_killed_at_every_change_of_state_of_a_ticket_that_is_published(sweep, su
 def published(engine: Engine, series: str) -> list[str]:
     """Names of the source packages in the destination."""
     url = f"{engine.url}/archives/local/archive/dists/{series}/main/source/Sources"
-    text = requests.get(url, timeout=10).text
+    text = requests.get(url, timeout=60).text
     return [line.split()[1] for line in text.splitlines() if line.startswith("Package:")]
 
 
@@ -209,7 +209,7 @@ def images(engine: Engine, ticket: int) -> list[dict[str, Any]]:
 def log_of(engine: Engine, ticket: int) -> str:
     """Why a ticket failed."""
     url = engine.wait_for_end(ticket, 60)["log_url"]
-    return requests.get(url, timeout=10).text[-3000:] if url else ""
+    return requests.get(url, timeout=60).text[-3000:] if url else ""
 
 
 def killed_in(engine: Engine, ticket: int, stage: str, seconds: float) -> None:
@@ -225,7 +225,7 @@ def killed_in(engine: Engine, ticket: int, stage: str, seconds: float) -> None:
 
 
 #: A package that takes its time to be installed, and then cannot.
-SULKY = {"postinst": "#!/bin/sh\nsleep 2\nexit 1\n"}
+SULKY = {"postinst": "#!/bin/sh\nsleep 5\nexit 1\n"}
 
 
 @pytest.mark.sweep
@@ -237,7 +237,7 @@ def test_killed_in_the_middle_of_building_and_imaging(engine, submit):
     for seconds in (0.0, 1.0, 1.7, 2.5, 4.0):
         killed_in(engine, ticket, "image", seconds)
 
-    ended = engine.wait_for_end(ticket, 120)
+    ended = engine.wait_for_end(ticket)
     assert (ended["status"], ended["failed_workflow_step"]) == ("999", "300"), ended["message"]
     left_once(ended)
     until(lambda: pool(engine) == ["free"])
@@ -246,7 +246,7 @@ def test_killed_in_the_middle_of_building_and_imaging(engine, submit):
 
 @pytest.mark.sweep
 def test_killed_in_the_middle_of_booting_and_testing(engine, submit):
-    package = SourcePackage("steady", "1.0", tests={"smoke": "sleep 10; steady"})
+    package = SourcePackage("steady", "1.0", tests={"smoke": "sleep 30; steady"})
     ticket = submit(package, "-a", "steady")
 
     killed_in(engine, ticket, "image", 1.0)
@@ -255,7 +255,7 @@ def test_killed_in_the_middle_of_booting_and_testing(engine, submit):
     until(lambda: "testing steady" in engine.client.ticket(ticket)["message"], 240)
     killed_in(engine, ticket, "test", 5.0)
 
-    ended = engine.wait_for_end(ticket, 400)
+    ended = engine.wait_for_end(ticket)
     assert ended["status"] == "1000", ended["message"]
     left_once(ended)
     assert published(engine, ended["series"]) == ["steady"]

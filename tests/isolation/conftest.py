@@ -52,7 +52,7 @@ def builder(mirror: Mirror, uploader: SigningKey) -> Iterator[Builder]:  # noqa:
             destination="archive",
             pool_size=1,
             base_url="http://127.0.0.1:8000/archives",
-            build_timeout=120,
+            build_timeout=600,
             limits=LIMITS,
         )
         archives.destination()

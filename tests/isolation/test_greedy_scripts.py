@@ -11,7 +11,7 @@ from ci_utils.errors import StageFailed
 from ci_utils.sandbox.limits import Limits
 from tests.ci_utils.disk_image.test_customise import helpers_of
 
-pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_a_greedy_script_fails_the_image_with_the_reason(
             add=["greedy"],
             limits=Limits(memory=1 << 30, processes=300),
             log=log,
-            timeout=200,
+            timeout=600,
         )
     assert caught.value.message == f"installing the packages in the image was ended: {reason}"
     assert not image.exists()

@@ -21,7 +21,7 @@ from tests.isolation.host import (
 )
 from tests.source_packages import SourcePackage
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
 
 def test_the_probe_gets_through_where_nothing_is_in_its_way():
@@ -50,5 +50,5 @@ def test_a_maintainer_script_reaches_nothing_of_the_host(
     attempts = (*ATTEMPTS, *OF_AN_IMAGE)
     small_archive.add("hostile", "1.0", postinst=host.probe(attempts))
     with (tmp_path / "log").open("w+b") as log:
-        install(image, mirror, archives=[small_archive.apt_archive()], add=["hostile"], log=log, timeout=300)
+        install(image, mirror, archives=[small_archive.apt_archive()], add=["hostile"], log=log, timeout=600)
     assert outcomes((tmp_path / "log").read_text()) == dict.fromkeys(attempts, "refused")

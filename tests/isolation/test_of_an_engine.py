@@ -14,7 +14,7 @@ from tests.end_to_end.engine import running_engine
 from tests.end_to_end.shared_parts import lend, prepared
 from tests.source_packages import SourcePackage
 
-pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def test_a_fork_bomb_fails_its_own_ticket_only(uploader: SigningKey, tmp_path: Path):

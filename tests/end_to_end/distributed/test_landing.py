@@ -49,8 +49,8 @@ def landed(stack: Stack, tmp_path_factory: pytest.TempPathFactory):
 def test_every_service_serves_and_is_ready_by_itself(stack: Stack):
     for service in SERVICES:
         url = f"{stack.url(service)}/api/v1"
-        assert list(requests.get(f"{url}/status", timeout=30).json()["services"]) == [service]
-        assert requests.get(f"{url}/ready", timeout=30).json() == {"ready": True}
+        assert list(requests.get(f"{url}/status", timeout=60).json()["services"]) == [service]
+        assert requests.get(f"{url}/ready", timeout=60).json() == {"ready": True}
 
 
 def test_the_ticket_of_the_demo_lands_and_all_that_the_demo_claims_is_true(stack: Stack, landed):

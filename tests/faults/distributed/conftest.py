@@ -27,8 +27,9 @@ SETTINGS = {
     "UCI_CONCURRENT_TICKETS": "2",
     "UCI_WORKER_THREADS": "2",
     "UCI_POOL_SIZE": "2",
-    "UCI_LEASE": "6",
-    "UCI_PROGRESS_INTERVAL": "2",
+    # Shorter ones would be missed, and work be taken over or given up, while a disk stalls for half a minute.
+    "UCI_LEASE": "30",
+    "UCI_PROGRESS_INTERVAL": "6",
 }
 
 
@@ -127,7 +128,7 @@ def submit(faulty: Faulty, uploader: SigningKey, tmp_path: Path) -> Callable[...
 def _at_rest(faulty: Faulty) -> Iterator[None]:
     yield
     faulty.let_go()
-    until(lambda: faulty.pool() == ["free", "free"], 60)
+    until(lambda: faulty.pool() == ["free", "free"])
 
 
 def landed_once(faulty: Faulty, ticket: dict[str, Any], package: SourcePackage) -> None:
