@@ -102,7 +102,7 @@ def run_tests(machines, data_stores, sources, said, tmp_path):
             "private": False,
             "compute": machines,
             "limits": Limits(),
-            "timeout": 120,
+            "timeout": 500,
             "cancelled": lambda: False,
         }
         return testing.test_image(

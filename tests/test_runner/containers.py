@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ci_utils.commands import run
+from ci_utils.commands import end_process_group, run
 from ci_utils.compute.port import Compute, Instance, TestbedNeeds
-from ci_utils.sandbox.sandbox import Bind, Overlay, Sandbox
+from ci_utils.sandbox.sandbox import Bind, Overlay, Sandbox, SandboxProcess
 from ci_utils.sandbox.trees import remove_tree, writable_directory
 
 SSHD_CONFIG = """\
@@ -91,7 +91,7 @@ class ContainerCompute(Compute):
         )
         try:
             with (place / "log").open("wb") as log:
-                assert sandbox.run(["sh", "-c", PREPARE], log=log, timeout=60) == 0
+                assert sandbox.run(["sh", "-c", PREPARE], log=log, timeout=300) == 0
                 with _serve(sandbox, log) as port:
                     yield Container(place, keys / "identity", port)
         finally:
@@ -104,16 +104,17 @@ class ContainerCompute(Compute):
 
 @contextmanager
 def _serve(sandbox: Sandbox, log) -> Iterator[int]:
-    """Give every connection to a fresh sshd in the container."""
+    """Give every connection to a fresh sshd in the container; none of them is left at the end."""
+    started: list[SandboxProcess] = []
 
     class Connection(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             argv = ["/usr/sbin/sshd", "-i", "-e", "-f", "/etc/ssh/test_sshd_config"]
             with sandbox.popen(argv, stdin=self.request, stdout=self.request, stderr=log) as process:
+                started.append(process)
                 process.wait()
 
     class Server(socketserver.ThreadingTCPServer):
-        daemon_threads = True
         allow_reuse_address = True
 
     with Server(("127.0.0.1", 0), Connection) as server:
@@ -124,3 +125,6 @@ def _serve(sandbox: Sandbox, log) -> Iterator[int]:
         finally:
             server.shutdown()
             thread.join()
+            for process in started:
+                if process.poll() is None:
+                    end_process_group(process)

@@ -13,7 +13,7 @@ import pytest
 from ci_utils.errors import Cancelled, StageFailed
 from tests.test_runner.sources import make_source
 
-pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 GOOD = "Tests: works\nDepends:\n"
 MIXED = "Tests: works, breaks\nDepends:\n\nTests: absent\nDepends:\nRestrictions: needs-reboot\n"
