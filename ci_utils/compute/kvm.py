@@ -57,8 +57,8 @@ def choose_accelerator(setting: str, cache: Path) -> str:
     return "kvm" if known["usable"] else "tcg"
 
 
-def runs_guests(accelerator: str) -> bool:
-    """Whether a guest under this accelerator gets through its first instructions."""
+def runs_guests(accelerator: str, *, timeout: float = PROBE_SECONDS) -> bool:
+    """Whether a guest under this accelerator gets through its first instructions in so many seconds."""
     with tempfile.TemporaryFile() as log, tempfile.NamedTemporaryFile(prefix="uci-kvm-probe-") as disk:
         disk.write(BOOT_SECTOR)
         disk.truncate(DISK_BYTES)
@@ -70,6 +70,6 @@ def runs_guests(accelerator: str) -> bool:
             *("-drive", f"file={disk.name},format=raw,if=ide"),
         ]
         try:
-            return run_logged(argv, log=log, timeout=PROBE_SECONDS) == ANSWER
+            return run_logged(argv, log=log, timeout=timeout) == ANSWER
         except TimedOut:
             return False

@@ -42,7 +42,7 @@ CONSOLE_BYTES = 4 << 20
 POLL_SECONDS = 2.0
 #: Between two tries to get a machine where there is no room.
 ROOM_SECONDS = 15.0
-GONE_SECONDS = 60
+GONE_SECONDS = 180
 #: From the start to the first login. Clouds can be emulated and busy, and cloud-init has its work before it.
 BOOT_SECONDS = 1800
 

@@ -31,7 +31,7 @@ ROOT = Path("/mnt/root")
 DISKS = "/mnt/disks"
 #: The exit status for "the image could not be mounted", as `launch` has it.
 FAILED = launch.SETUP_FAILED
-READY_SECONDS = 60
+READY_SECONDS = 300
 END_SECONDS = 300
 
 

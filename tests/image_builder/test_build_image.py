@@ -15,7 +15,7 @@ from image_builder.domain.build_image import build_image
 from tests.ci_utils.disk_image.cached_base import cached_base_image
 from tests.small_archive import SmallArchive
 
-pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 BASE = "the-base"
 
@@ -60,7 +60,7 @@ def build(archive, base_images, data_stores, image_store, mirror, said, tmp_path
             data_stores=data_stores,
             mirror=mirror,
             work_dir=tmp_path / "work",
-            timeout=300,
+            timeout=900,
             report=lambda message, current=None, total=None: said.append(message),
         )
 

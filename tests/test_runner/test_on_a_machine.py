@@ -15,7 +15,7 @@ from tests.test_runner.sources import make_source
 from tests.test_runner.test_in_containers import read_url, result_of
 from tests.test_runner.test_subunit_stream import through
 
-pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 TESTS = """\
 Tests: works

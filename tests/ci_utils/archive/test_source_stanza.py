@@ -37,7 +37,7 @@ def test_a_list_of_files_with_other_columns_is_refused(line):
         indexed(Files=f"\n {line.format(md5=md5)}", Checksums_Sha256=f"\n {digest} 5 hello_1.orig.tar.gz")
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(60)
 def test_a_hundred_spaces_in_a_row_are_refused():
     with pytest.raises(UploadRejected, match="spaces in a row"):
         indexed(X=f"a{' ' * (1 << 19)}b")

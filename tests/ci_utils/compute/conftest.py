@@ -32,5 +32,5 @@ def broken_image_id(image_store: LocalImageStore, tmp_path_factory: pytest.TempP
     base = image_store.upload("base", cached_base_image())
     qcow2.create_overlay(path, image_store.fetch(base.id, directory))
     with (directory / "log").open("wb") as log:
-        customise(path, ["rm", "/vmlinuz", "/initrd.img"], log=log, timeout=60)
+        customise(path, ["rm", "/vmlinuz", "/initrd.img"], log=log, timeout=300)
     return image_store.upload("broken", path).id

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.system
 
 
 def test_the_probe_gets_through_where_guests_run():
-    assert kvm.runs_guests("tcg")
+    assert kvm.runs_guests("tcg", timeout=100)  # emulation is slower
 
 
 def test_the_probe_fails_where_there_is_no_such_accelerator():

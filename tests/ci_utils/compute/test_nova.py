@@ -83,7 +83,7 @@ def broken_image_id(images: GlanceImageStore, image_id: str, tmp_path_factory: p
     path = directory / "broken.qcow2"
     qcow2.create_overlay(path, images.fetch(image_id, directory))
     with (directory / "log").open("wb") as log:
-        customise(path, ["rm", "/vmlinuz", "/initrd.img"], log=log, timeout=60)
+        customise(path, ["rm", "/vmlinuz", "/initrd.img"], log=log, timeout=300)
     return images.upload("broken", path).id
 
 
@@ -186,7 +186,7 @@ def test_a_key_whose_answer_was_lost_does_not_stand_in_the_way_of_the_next_try(
     assert port
     with breaking_proxy(port) as proxy:
         nova.keystone.register("compute", "nova", f"http://127.0.0.1:{proxy.port}/v2.1", region="lossy")
-        settings = {**user, "OS_REGION_NAME": "lossy", "UCI_NOVA_FLAVOR": "too.large", "UCI_NOVA_WAIT": "5"}
+        settings = {**user, "OS_REGION_NAME": "lossy", "UCI_NOVA_FLAVOR": "too.large", "UCI_NOVA_WAIT": "20"}
         lossy = compute_of(settings, tmp_path)
         lossy.check()
         proxy.break_with(Fault(received=10))

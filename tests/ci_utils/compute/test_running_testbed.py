@@ -46,7 +46,7 @@ def prepare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
             program.write_text(f"#!/bin/sh\n{script}\n")
             program.chmod(0o755)
         mirror = Mirror(tmp_path / "mirror", "stable", "http://192.0.2.1/")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 100
         prepare_running(Machine(), mirror, port.TestbedNeeds(), tmp_path, deadline=deadline, cancelled=never)
 
     return run
@@ -77,7 +77,7 @@ def test_a_machine_that_prints_without_end_is_ended(prepare, tmp_path):
     begun = time.monotonic()
     with pytest.raises(StageFailed, match="was ended: it printed more than 1 MiB"):
         prepare(f"{ONLY_THE_LIST} while sleep 0.05; do head -c 200000 /dev/zero; done")
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 60
     assert not list(tmp_path.glob(".packages-*"))
 
 

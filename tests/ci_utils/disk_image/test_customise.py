@@ -15,7 +15,7 @@ from ci_utils.errors import Cancelled, NotFound, TimedOut
 from ci_utils.sandbox.sandbox import Bind
 from tests.ci_utils.disk_image.disks import check_file_system
 
-pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 class Run:
@@ -27,7 +27,7 @@ class Run:
     def __call__(self, text: str, **options) -> str:
         with self._log.open("wb") as log:
             self.status = customise(
-                self._image, ["/bin/sh", "-c", text], log=log, timeout=options.pop("timeout", 60), **options
+                self._image, ["/bin/sh", "-c", text], log=log, timeout=options.pop("timeout", 300), **options
             )
         return self._log.read_text()
 
@@ -128,7 +128,7 @@ def helpers_of(image: Path) -> list[str]:
     for process in Path("/proc").glob("[0-9]*"):
         try:
             files = [link.stat() for link in (process / "fd").iterdir()]
-            command = (process / "cmdline").read_text()
+            command = (process / "cmdline").read_text(errors="replace")
         except OSError:
             continue
         if (inode and any(f.st_ino == inode for f in files)) or str(image) in command:

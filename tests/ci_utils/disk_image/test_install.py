@@ -14,7 +14,7 @@ from ci_utils.disk_image.manifest import difference, read_manifest
 from ci_utils.errors import InvalidRequest, NotFound, StageFailed
 from tests.ci_utils.disk_image.disks import check_file_system
 
-pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def change(image: Path, mirror, tmp_path: Path):
 
     def run(**options) -> None:
         with (tmp_path / "log").open("w+b") as log:
-            install(image, mirror, log=log, timeout=300, **options)
+            install(image, mirror, log=log, timeout=900, **options)
 
     return run
 

@@ -12,7 +12,7 @@ import requests
 from ci_utils.config import SERVICES
 from tests.end_to_end.engine import Engine, running_engine
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +26,13 @@ def another(tmp_path: Path, **settings: str) -> Engine:
 
 
 def test_it_serves_the_status_of_every_service(engine):
-    status = requests.get(f"{engine.url}/api/v1/status", timeout=10).json()
+    status = requests.get(f"{engine.url}/api/v1/status", timeout=100).json()
 
     assert set(status["services"]) == set(SERVICES)
 
 
 def test_it_is_ready_with_all_that_it_needs(engine):
-    answer = requests.get(f"{engine.url}/api/v1/ready", timeout=10)
+    answer = requests.get(f"{engine.url}/api/v1/ready", timeout=100)
 
     assert (answer.status_code, answer.json()) == (200, {"ready": True})
 
@@ -63,7 +63,7 @@ def test_a_token_stands_alone_on_the_last_line_and_opens_the_api(engine):
     token = created.stdout.splitlines()[-1]
 
     headers = {"Authorization": f"Bearer {token}"}
-    answer = requests.post(f"{engine.url}/api/v1/bundle/", json={}, headers=headers, timeout=10)
+    answer = requests.post(f"{engine.url}/api/v1/bundle/", json={}, headers=headers, timeout=100)
     assert answer.status_code == 400, answer.text
     assert created.stdout.count(token) == 1
 
@@ -84,11 +84,11 @@ def test_a_token_is_listed_until_it_is_revoked_and_then_opens_nothing(engine):
     ]
     assert line.startswith("leaver\tread\tuntil 2")
     asked = f"{engine.url}/api/v1/ticket/"
-    assert requests.get(asked, headers=headers, timeout=10).status_code == 200
-    assert requests.post(asked, json={}, headers=headers, timeout=10).status_code == 403
+    assert requests.get(asked, headers=headers, timeout=100).status_code == 200
+    assert requests.post(asked, json={}, headers=headers, timeout=100).status_code == 403
 
     assert engine.command("token", "revoke", "leaver").returncode == 0
-    assert requests.get(asked, headers=headers, timeout=10).status_code == 401
+    assert requests.get(asked, headers=headers, timeout=100).status_code == 401
     assert "leaver" not in engine.command("token", "list").stdout
     again = engine.command("token", "revoke", "leaver")
     assert (again.returncode, again.stderr.count("there is no token named 'leaver'")) == (1, 1)
@@ -139,7 +139,7 @@ def test_it_serves_where_its_user_has_no_home(tmp_path):
     (tmp_path / "config").write_text("a file where a directory is needed")
 
     with running_engine(tmp_path) as engine:
-        assert requests.get(f"{engine.url}/api/v1/status", timeout=10).ok
+        assert requests.get(f"{engine.url}/api/v1/status", timeout=100).ok
         assert "ubuntu-ci gets no token by itself" in engine.log.read_text()
 
 

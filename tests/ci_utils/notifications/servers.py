@@ -53,7 +53,7 @@ def mail_server(password: str = "") -> Iterator[tuple[Mailbox, SMTPConfig]]:
     )
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]  # the controller connects to itself, so it has to know it before
-    controller = Controller(mailbox, hostname="127.0.0.1", port=port, **login)
+    controller = Controller(mailbox, hostname="127.0.0.1", port=port, ready_timeout=60, **login)
     controller.start()
     try:
         user = "engine" if password else ""
