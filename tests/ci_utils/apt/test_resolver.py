@@ -16,7 +16,7 @@ from ci_utils.errors import ToolFailed, Unavailable
 from tests.ci_utils.source_package.uploads import SigningKey
 from tests.small_archive import SmallArchive
 
-pytestmark = [pytest.mark.system]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]  # the first fetches the lists
 
 DSC = """\
 Format: 3.0 (native)
