@@ -29,6 +29,7 @@ NO_SPACE = os.strerror(errno.ENOSPC).encode()
 DEBIAN_PACKAGES = {
     "apt-get": "apt",
     "apt-cache": "apt",
+    "autodep8": "autodep8",
     "autopkgtest": "autopkgtest",
     "debugfs": "e2fsprogs",
     "dpkg-deb": "dpkg",

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ci_utils.apt.mirror import architecture
-from ci_utils.errors import StageFailed, TimedOut, ToolMissing
+from ci_utils.commands import tool_missing
+from ci_utils.errors import StageFailed, TimedOut
 from ci_utils.sandbox.sandbox import Bind
 from test_runner.domain.dep8 import DeclaredTests, read_tests, uses_autodep8
 from test_runner.domain.workshop import WORK, Workshop
@@ -61,10 +62,10 @@ def _declared_tests(workshop: Workshop) -> DeclaredTests:
     control = _text(workshop, "debian/control")
     declared = _text(workshop, "debian/tests/control")
     generated = uses_autodep8(control)
-    if generated and not shutil.which("autodep8"):
-        # Without it autopkgtest would find fewer tests, or none, and not say why.
-        raise ToolMissing("autodep8 is not installed; install it with: apt-get install autodep8")
     if generated or not declared:
+        if not shutil.which("autodep8"):
+            # Without it autopkgtest would find fewer tests, or none, and not say why.
+            raise tool_missing("autodep8")
         declared = _output(workshop, ["autodep8"]) or declared
     return read_tests(declared, control, architecture=architecture())
 

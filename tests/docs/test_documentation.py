@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from ci_utils.commands import DEBIAN_PACKAGES
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
@@ -124,6 +126,11 @@ def test_every_debian_package_has_its_reason() -> None:
     for line in (ROOT / "debian-packages.txt").read_text().splitlines():
         if line and not line.startswith("#"):
             assert line in explained, f"{line}: say in dependencies.md what it is for"
+
+
+def test_every_program_that_the_engine_looks_for_is_installed_by_its_set_up() -> None:
+    installed = {"apt", "dpkg", *(ROOT / "debian-packages.txt").read_text().splitlines()}
+    assert set(DEBIAN_PACKAGES.values()) <= installed
 
 
 @pytest.mark.slow

@@ -72,6 +72,13 @@ def test_a_source_without_tests_is_no_pass_and_no_failure(run_tests, sources, da
     assert b"skip: plain.no-tests" in read_url(data_stores, result["test_result_urls"][0])
 
 
+def test_without_the_tool_that_finds_tests_nobody_hears_that_there_are_none(run_tests, sources, monkeypatch):
+    make_source(sources, "plain", "")
+    monkeypatch.setattr("test_runner.domain.source_tree.shutil.which", lambda name: None)
+    with pytest.raises(StageFailed, match=r"^autodep8 is not installed; install it with: apt-get install"):
+        run_tests("plain")
+
+
 def test_an_image_without_sources_is_booted_all_the_same(run_tests, machines):
     assert run_tests()["status"] == "SUCCESS"
     assert len(machines.needs) == 1
