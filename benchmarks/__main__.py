@@ -1,6 +1,6 @@
 """`python -m benchmarks [NAME …]`: runs benchmarks one after another and prints their figures.
 
-Without a name all but the soak and the services apart: some ten minutes on two quiet cores.
+Without a name all but the long ones: some ten minutes on two quiet cores.
 """
 
 from __future__ import annotations
@@ -13,8 +13,19 @@ import sys
 from benchmarks.figures import HEADING, machine
 
 #: In the order of their cost. Each is a module with `run()`, and a process of its own.
-NAMES = ("work_queue", "lists", "pages", "tickets", "overhead", "rest", "pipeline", "soak", "scale")
-ON_DEMAND = ("soak", "scale")
+NAMES = (
+    "work_queue",
+    "lists",
+    "pages",
+    "tickets",
+    "overhead",
+    "rest",
+    "pipeline",
+    "cancellations",
+    "soak",
+    "scale",
+)
+ON_DEMAND = ("cancellations", "soak", "scale")
 
 
 def main() -> int:
