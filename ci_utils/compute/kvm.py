@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from ci_utils.commands import run_logged
+from ci_utils.commands import never, run_logged
 from ci_utils.errors import TimedOut
 
 #: The code of `kvm_probe.s`; zeros and the boot signature follow it.
@@ -33,11 +34,11 @@ ANSWER = 0x15 * 2 + 1
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-def choose_accelerator(setting: str, cache: Path) -> str:
+def choose_accelerator(setting: str, cache: Path, *, cancelled: Callable[[], bool] = never) -> str:
     """`kvm` or `tcg` for the setting UCI_ACCELERATOR.
 
     For `auto` the probe's answer is kept in the directory `cache` until the
-    next boot of this host.
+    next boot of this host. Raises `Cancelled`.
     """
     if setting != "auto":
         return setting
@@ -50,15 +51,20 @@ def choose_accelerator(setting: str, cache: Path) -> str:
     if known.get("boot_id") != boot_id:
         known = {
             "boot_id": boot_id,
-            "usable": os.access("/dev/kvm", os.R_OK | os.W_OK) and runs_guests("kvm"),
+            "usable": os.access("/dev/kvm", os.R_OK | os.W_OK) and runs_guests("kvm", cancelled=cancelled),
         }
         cache.mkdir(parents=True, exist_ok=True)
         answer.write_text(json.dumps(known))
     return "kvm" if known["usable"] else "tcg"
 
 
-def runs_guests(accelerator: str, *, timeout: float = PROBE_SECONDS) -> bool:
-    """Whether a guest under this accelerator gets through its first instructions in so many seconds."""
+def runs_guests(
+    accelerator: str, *, timeout: float = PROBE_SECONDS, cancelled: Callable[[], bool] = never
+) -> bool:
+    """Whether a guest under this accelerator gets through its first instructions in so many seconds.
+
+    Raises `Cancelled`.
+    """
     with tempfile.TemporaryFile() as log, tempfile.NamedTemporaryFile(prefix="uci-kvm-probe-") as disk:
         disk.write(BOOT_SECTOR)
         disk.truncate(DISK_BYTES)
@@ -70,6 +76,6 @@ def runs_guests(accelerator: str, *, timeout: float = PROBE_SECONDS) -> bool:
             *("-drive", f"file={disk.name},format=raw,if=ide"),
         ]
         try:
-            return run_logged(argv, log=log, timeout=timeout) == ANSWER
+            return run_logged(argv, log=log, timeout=timeout, cancelled=cancelled) == ANSWER
         except TimedOut:
             return False

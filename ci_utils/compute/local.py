@@ -93,7 +93,7 @@ class LocalCompute(Compute):
                     disk, self._mirror, needs, identity.with_suffix(".pub"),
                     limits=self._limits, log=log, timeout=timeout, cancelled=cancelled,
                 )  # fmt: skip
-            accelerator = choose_accelerator(self._accelerator, self._directories.root)
+            accelerator = choose_accelerator(self._accelerator, self._directories.root, cancelled=cancelled)
             machine = Machine(disk, accelerator=accelerator, memory_mib=self._memory_mib, cpus=self._cpus)
             instance = LocalInstance(machine, identity, accelerator)
             try:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ci_utils.commands import never, run, run_logged
+from ci_utils.commands import POLL_SECONDS, never, run, run_logged
 from ci_utils.compute.port import Instance
-from ci_utils.errors import TimedOut
+from ci_utils.errors import Cancelled, TimedOut
 
 BANNER_SECONDS = 5
 #: A first login on an emulated machine that has much else to do can take a minute.
@@ -44,9 +45,22 @@ def answers(instance: Instance, cancelled: Callable[[], bool] = never) -> bool:
     address = (instance.host, instance.port)
     with contextlib.suppress(OSError), socket.create_connection(address, BANNER_SECONDS) as connection:
         # QEMU takes the connection at once; only the guest's sshd sends a banner.
-        connection.settimeout(BANNER_SECONDS)
-        return connection.recv(4) == b"SSH-" and _logs_in(instance, cancelled)
+        return _banner(connection, cancelled) == b"SSH-" and _logs_in(instance, cancelled)
     return False
+
+
+def _banner(connection: socket.socket, cancelled: Callable[[], bool]) -> bytes:
+    """How what the machine sends first begins; empty if it sends nothing for a while."""
+    deadline = time.monotonic() + BANNER_SECONDS
+    connection.settimeout(POLL_SECONDS)
+    while True:
+        try:
+            return connection.recv(4)
+        except TimeoutError:
+            if time.monotonic() > deadline:
+                return b""
+            if cancelled():
+                raise Cancelled("the work was cancelled") from None
 
 
 def _logs_in(instance: Instance, cancelled: Callable[[], bool]) -> bool:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from ci_utils.compute import kvm
+from ci_utils.errors import Cancelled
 
 pytestmark = pytest.mark.system
 
@@ -17,6 +18,11 @@ def test_the_probe_gets_through_where_guests_run():
 
 def test_the_probe_fails_where_there_is_no_such_accelerator():
     assert not kvm.runs_guests("hax")
+
+
+def test_a_probe_that_is_cancelled_ends():
+    with pytest.raises(Cancelled):
+        kvm.runs_guests("tcg", timeout=100, cancelled=lambda: True)
 
 
 def test_an_accelerator_that_was_set_is_taken_without_a_probe(tmp_path):
