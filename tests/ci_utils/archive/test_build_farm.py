@@ -30,6 +30,18 @@ class BusyIndex(ArchiveIndex):
         return seen
 
 
+class SleepyIndex(ArchiveIndex):
+    """Does not answer the farm that starts first."""
+
+    asleep = True
+
+    def requeue_interrupted(self) -> None:
+        if self.asleep:
+            self.asleep = False
+            raise Unavailable("the index of the archives does not answer now")
+        super().requeue_interrupted()
+
+
 class StubbornIndex(ArchiveIndex):
     """Takes no end of a build for the first two times."""
 
@@ -84,6 +96,26 @@ def test_a_build_is_not_given_up_for_what_comes_in_at_that_moment(tmp_path: Path
         ("needy", BuildState.BUILT.value),
         ("the-tool", BuildState.BUILT.value),
     ]
+
+
+def test_a_farm_that_starts_while_the_index_does_not_answer_builds_when_it_is_woken_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    index = SleepyIndex(tmp_path / "index.db")
+
+    def build_it(build: BuildRow, cancelled: object) -> None:
+        index.move_build(build.id, BuildState.BUILDING, BuildState.BUILT)
+
+    farm = BuildFarm(tmp_path / "lock", index, build_it, builders=1, when_idle=lambda: None)
+    add_source(index, "early")
+
+    def built() -> bool:
+        farm.wake()  # as everybody does who looks at a build
+        return not index.unfinished_builds()
+
+    until(built)
+    farm.stop()
+    assert [record.message for record in caplog.records] == ["the index of the archives does not answer now"]
 
 
 def test_a_build_that_cannot_start_is_recorded_once_the_index_answers(index: ArchiveIndex, farm: BuildFarm):
