@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import logging
 import os
-import signal
 import socket
 import threading
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from ci_utils.config import Config
 from ci_utils.errors import ConfigurationError
-from ci_utils.hosting import leftovers, listening
+from ci_utils.hosting import leftovers, listening, stopping
 from ci_utils.hosting.secrets import require_shared
 
 log = logging.getLogger(__name__)
@@ -57,13 +56,14 @@ def _work(config: Config) -> int:
     from ci_utils.hosting import needs, ports, threads  # noqa: PLC0415 -- need Django to be set up
 
     needs.require(config.services, asking=True, patience=config.start_timeout)
-    stop = _stop_event()
+    stop = stopping.asked()
     running = threads.made(stop)
     _start(running)
     print("Working", flush=True)  # noqa: T201 -- the line that says it is ready
     stop.wait()
     _join(running)
     ports.close()
+    stopping.done()
     return 0
 
 
@@ -82,7 +82,7 @@ def _serve(bound: socket.socket) -> int:
     with database.usable():
         void_leases()  # whoever held them is dead: this process holds the data directory's lock
         local_access.grant()
-    stop = _stop_event()
+    stop = stopping.asked()
     running = threads.made(stop)
     server = waitress.create_server(
         application,
@@ -100,14 +100,8 @@ def _serve(bound: socket.socket) -> int:
     _join(running)
     ports.close()
     server.close()
+    stopping.done()
     return 0
-
-
-def _stop_event() -> threading.Event:
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
 
 
 def _start(threads: list[threading.Thread]) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from ci_utils.config import Config
 from ci_utils.errors import CIError, ConfigurationError
+from ci_utils.hosting import stopping
 from ci_utils.hosting.listening import address_of, bound
 from ci_utils.hosting.secrets import require_shared
 
@@ -116,6 +117,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
             "loglevel": self._config.log_level,
             "when_ready": _say_ready,
             "worker_exit": _close_ports,
+            "on_exit": _stopped,
         }
         for name, value in settings.items():
             self.cfg.set(name, value)
@@ -134,3 +136,7 @@ def _say_ready(arbiter: Any) -> None:
 def _close_ports(_: Any, __: Any) -> None:
     if ports := sys.modules.get("ci_utils.hosting.ports"):
         ports.close()
+
+
+def _stopped(_: Any) -> None:
+    stopping.done()

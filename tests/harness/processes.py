@@ -77,6 +77,16 @@ def _end(process: subprocess.Popen[bytes], stop: signal.Signals) -> None:
             return
 
 
+def status_of_one_asked_again_and_again(process: subprocess.Popen[bytes]) -> int:
+    """Exit status of a process that gets SIGTERM until it has ended."""
+    deadline = time.monotonic() + READY_SECONDS
+    while process.poll() is None:
+        assert time.monotonic() < deadline, f"{process.args!r} has not ended"
+        process.terminate()
+        time.sleep(0.001)
+    return process.returncode
+
+
 def wait_until(answers: Callable[[], bool], server: subprocess.Popen[bytes], home: Path) -> None:
     """Wait until a server answers; an `AssertionError` shows its output if it ends or takes too long."""
     deadline = time.monotonic() + READY_SECONDS

@@ -81,14 +81,24 @@ class Unit:
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End it; its exit status, 0 if it did not run."""
+        self.ask_to_stop(number)
+        return self.stopped()
+
+    def ask_to_stop(self, number: int = signal.SIGTERM) -> None:
+        """Send it a signal, if it runs; SIGKILL goes to whatever it has started as well."""
+        if self.process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            if number == signal.SIGKILL:
+                os.killpg(self.process.pid, number)
+            else:
+                self.process.send_signal(number)
+
+    def stopped(self) -> int:
+        """Wait until it has ended; its exit status, 0 if it did not run."""
         if self.process is None:
             return 0
         process, self.process = self.process, None
-        with contextlib.suppress(ProcessLookupError):
-            if number == signal.SIGKILL:
-                os.killpg(process.pid, number)
-            else:
-                process.send_signal(number)
         try:
             return process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -196,9 +206,8 @@ class Stack:
     def stop(self) -> list[int]:
         """End all processes; their exit statuses."""
         for unit in self.units:
-            if unit.process:
-                unit.process.terminate()
-        return [unit.stop() for unit in self.units]
+            unit.ask_to_stop()
+        return [unit.stopped() for unit in self.units]
 
     def command(
         self, *arguments: str | Path, service: str = "ticket_system", check: bool = True

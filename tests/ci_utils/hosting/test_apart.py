@@ -16,7 +16,7 @@ import requests
 from tests.end_to_end.engine import until
 from tests.harness.fixtures import postgresql as postgresql
 from tests.harness.fixtures import rabbitmq as rabbitmq
-from tests.harness.processes import free_port
+from tests.harness.processes import free_port, status_of_one_asked_again_and_again
 from tests.harness.services import Stack, Unit
 
 pytestmark = [pytest.mark.slow, pytest.mark.server, pytest.mark.timeout(900)]
@@ -213,6 +213,17 @@ def test_it_ends_on_sigterm_with_the_request_that_it_is_answering_answered(stack
         requests.get(f"{stack.url('ppa_assigner')}/api/v1/status", timeout=5)
     again = stack.unit("ppa_assigner", "serve")
     again.wait()
+
+
+@pytest.mark.parametrize("command", [("serve",), ("worker", "ppa_assigner")])
+def test_it_ends_well_however_often_it_is_asked_to(stack: Stack, command: tuple[str, ...]):
+    settings = {**stack.environment("ppa_assigner"), "UCI_LISTEN": f"127.0.0.1:{free_port()}"}
+    unit = Unit("ppa_assigner", command, settings, stack.directory / f"asked-{command[0]}.log")
+    unit.start()
+    unit.wait()
+    assert unit.process
+
+    assert status_of_one_asked_again_and_again(unit.process) == 0, unit.printed()
 
 
 def test_two_migrations_at_once_are_one(stack: Stack):

@@ -11,6 +11,7 @@ import requests
 
 from ci_utils.config import SERVICES
 from tests.end_to_end.engine import Engine, running_engine
+from tests.harness.processes import status_of_one_asked_again_and_again
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -133,6 +134,14 @@ def test_it_stops_on_sigterm_and_comes_back_on_the_same_port(tmp_path):
         assert engine.stop() == 0
         engine.start()
         assert engine.url == first
+
+
+def test_it_ends_well_however_often_it_is_asked_to(tmp_path):
+    with running_engine(tmp_path) as engine:
+        process, engine.process = engine.process, None
+        assert process
+
+        assert status_of_one_asked_again_and_again(process) == 0
 
 
 def test_it_serves_where_its_user_has_no_home(tmp_path):
