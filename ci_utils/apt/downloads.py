@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from ci_utils.apt.mirror import DOWNLOAD_SECONDS, Mirror, apt_environment
 from ci_utils.commands import run
 from ci_utils.disk_space import DISK_FULL
 from ci_utils.errors import ToolFailed, Unavailable
+from ci_utils.shared_files import share
 
 #: Unlike apt-get it needs neither lists nor a status, and fetches what it is told.
 DOWNLOADER = "/usr/lib/apt/apt-helper"
@@ -45,7 +46,8 @@ def fetch(packages: Sequence[Package], directory: Path, mirror: Mirror, config: 
     if missing:
         _download(missing, directory, config)
     for package in shared:
-        _link(directory / package.filename, mirror.debs_dir / package.filename)
+        with contextlib.suppress(FileExistsError):
+            share(directory / package.filename, mirror.debs_dir / package.filename)
     return [directory / package.filename for package in packages]
 
 
@@ -67,16 +69,7 @@ def _take_kept(kept: Path, digest: str, directory: Path) -> None:
     except FileNotFoundError:
         return
     if digest == f"SHA256:{found}":
-        _link(kept, directory / kept.name)
+        with contextlib.suppress(FileNotFoundError):
+            share(kept, directory / kept.name)
     else:
         kept.unlink(missing_ok=True)
-
-
-def _link(source: Path, target: Path) -> None:
-    """Have `source` at `target` too, if there is one and the target is free."""
-    try:
-        os.link(source, target)
-    except (FileNotFoundError, FileExistsError):
-        return
-    except OSError:
-        shutil.copyfile(source, target)

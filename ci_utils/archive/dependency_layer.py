@@ -20,6 +20,7 @@ from ci_utils.errors import StageFailed
 from ci_utils.sandbox.limits import LimitExceeded, Limits
 from ci_utils.sandbox.sandbox import Bind, Overlay, Sandbox
 from ci_utils.sandbox.trees import remove_tree, writable_directory
+from ci_utils.shared_files import share
 
 KEPT_LAYERS = 40
 
@@ -92,9 +93,5 @@ def _gather(debs: Sequence[Path], directory: Path) -> Path:
     directory.mkdir()
     directory.chmod(0o755)
     for deb in debs:
-        target = directory / deb.name
-        try:
-            os.link(deb, target)
-        except OSError:
-            shutil.copyfile(deb, target)
+        share(deb, directory / deb.name)
     return directory

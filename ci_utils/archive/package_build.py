@@ -6,8 +6,6 @@ ordinary user without capabilities, nothing of the host but its files.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from ci_utils.errors import StageFailed, TimedOut
 from ci_utils.sandbox.limits import DISK, LimitExceeded, Limits
 from ci_utils.sandbox.sandbox import Bind, Overlay, Sandbox
 from ci_utils.sandbox.trees import remove_tree, writable_directory
+from ci_utils.shared_files import share
 
 UNPACKING_FAILED = 100
 NOTHING_MADE = 101
@@ -53,10 +52,7 @@ class SourceFiles:
         directory.mkdir()
         directory.chmod(0o755)
         for path in (dsc, *others):
-            try:
-                os.link(path, directory / path.name)
-            except OSError:
-                shutil.copyfile(path, directory / path.name)
+            share(path, directory / path.name)
         return cls(directory / dsc.name)
 
     @property

@@ -18,10 +18,11 @@ from ci_utils.commands import TAIL_BYTES
 from ci_utils.compute.port import AptArchive
 from ci_utils.disk_image.customise import customise, read_file
 from ci_utils.disk_image.manifest import DPKG_STATUS
-from ci_utils.disk_image.packages import ImageResolver, Resolution, image_resolver, place
+from ci_utils.disk_image.packages import ImageResolver, Resolution, image_resolver
 from ci_utils.errors import StageFailed
 from ci_utils.sandbox.limits import DEFAULT_LIMITS, LimitExceeded, Limits
 from ci_utils.sandbox.sandbox import Bind
+from ci_utils.shared_files import share
 
 STAGE = "/run/uci-engine"
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "DEBIAN_PRIORITY": "critical"}
@@ -117,7 +118,7 @@ def _stage(scratch: Path, resolution: Resolution, lasting_source: AptArchive | N
     debs = scratch / "debs"
     debs.mkdir()
     for package in resolution.install:
-        place(package.deb, debs / package.deb.name)
+        share(package.deb, debs / package.deb.name)
     if lasting_source is None:
         return [debs]
     sources = scratch / "sources"

@@ -8,10 +8,9 @@ no lists and no keys: it is given the verified .debs.
 from __future__ import annotations
 
 import re
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -24,6 +23,7 @@ from ci_utils.apt.resolver import Resolver, Unsatisfiable, local_uri, source_sta
 from ci_utils.commands import run
 from ci_utils.compute.port import AptArchive
 from ci_utils.errors import StageFailed, ToolFailed, Unavailable
+from ci_utils.shared_files import share
 from ci_utils.source_package.control import LONG_SPACE
 
 #: apt's sentences about what is wrong, the more telling ones first.
@@ -126,7 +126,7 @@ class ImageResolver(Resolver):
         """Make `directory` a flat archive of `packages`, to be read as `deb [trusted=yes] file:DIR ./`."""
         directory.mkdir()
         for package in packages:
-            place(package.deb, directory / package.deb.name)
+            share(package.deb, directory / package.deb.name)
         (directory / "Packages").write_text(self._index(packages))
 
     def _index(self, packages: Sequence[ImagePackage]) -> str:
@@ -148,7 +148,7 @@ class ImageResolver(Resolver):
             raise StageFailed(complaint(output)) from None
         kept = self._directory / "debs"
         kept.mkdir(exist_ok=True)
-        debs = [place(deb, kept / deb.name) for deb in self.fetch(plan)]
+        debs = [_kept(deb, kept) for deb in self.fetch(plan)]
         install = [_package(deb, p.digest) for deb, p in zip(debs, plan.packages, strict=True)]
         return Resolution(install, plan.removed)
 
@@ -169,15 +169,11 @@ def image_resolver(
         yield ImageResolver(mirror, Path(directory), status, archives)
 
 
-def place(source: Path, target: Path) -> Path:
-    """Have a file that nobody changes any more at `target` too, by a link if it can be."""
-    try:
-        target.hardlink_to(source)
-    except FileExistsError:
-        return target
-    except OSError:
-        shutil.copyfile(source, target)
-    return target
+def _kept(deb: Path, directory: Path) -> Path:
+    """The .deb in `directory`, where an earlier plan may have left it."""
+    with suppress(FileExistsError):
+        share(deb, directory / deb.name)
+    return directory / deb.name
 
 
 def installed_packages(status: str) -> list[Deb822]:

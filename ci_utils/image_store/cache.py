@@ -6,15 +6,14 @@ it in the caller's directory: it stays when the copy itself has to go.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ci_utils.image_store.port import Image
+from ci_utils.shared_files import share
 
 LOCK = ".lock"
 PART = ".part"
@@ -38,7 +37,7 @@ class ImageCache:
         target = directory / f"{image.id}.qcow2"
         with self._locked():
             if not target.exists():
-                self._link(self._copy_of(image, download), target)
+                share(self._copy_of(image, download), target)
         return target
 
     def forget(self, image_id: str) -> None:
@@ -74,15 +73,6 @@ class ImageCache:
 
     def _path(self, image_id: str) -> Path:
         return self.directory / f"{image_id}.qcow2"
-
-    @staticmethod
-    def _link(copy: Path, target: Path) -> None:
-        try:
-            target.hardlink_to(copy)
-        except OSError as error:
-            if error.errno not in (errno.EXDEV, errno.EMLINK, errno.EPERM):
-                raise
-            shutil.copyfile(copy, target)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
