@@ -56,14 +56,15 @@ def _work(config: Config) -> int:
     from ci_utils.hosting import needs, ports, threads  # noqa: PLC0415 -- need Django to be set up
 
     needs.require(config.services, asking=True, patience=config.start_timeout)
-    stop = stopping.asked()
+    stop, asked = threading.Event(), stopping.Asked()
     running = threads.made(stop)
     _start(running)
     print("Working", flush=True)  # noqa: T201 -- the line that says it is ready
-    stop.wait()
+    asked.wait()
+    stop.set()
     _join(running)
     ports.close()
-    stopping.done()
+    stopping.no_more()
     return 0
 
 
@@ -82,7 +83,7 @@ def _serve(bound: socket.socket) -> int:
     with database.usable():
         void_leases()  # whoever held them is dead: this process holds the data directory's lock
         local_access.grant()
-    stop = stopping.asked()
+    stop, asked = threading.Event(), stopping.Asked()
     running = threads.made(stop)
     server = waitress.create_server(
         application,
@@ -95,12 +96,13 @@ def _serve(bound: socket.socket) -> int:
     serving.start()
     print(f"Serving on {ports.config().url}", flush=True)  # noqa: T201 -- the line that says it is ready
     _start(running)
-    stop.wait()
+    asked.wait()
+    stop.set()
     log.info("stopping")
     _join(running)
     ports.close()
     server.close()
-    stopping.done()
+    stopping.no_more()
     return 0
 
 

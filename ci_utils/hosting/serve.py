@@ -139,4 +139,4 @@ def _close_ports(_: Any, __: Any) -> None:
 
 
 def _stopped(_: Any) -> None:
-    stopping.done()
+    stopping.no_more()
