@@ -23,7 +23,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
 from ci_utils.sandbox import process_tree, root_tree
@@ -63,7 +62,7 @@ def _supervise(plan: Plan, channel: socket.socket, group: ControlGroup) -> int:
     ours, theirs = socket.socketpair()
     entry = _fork(lambda: _enter(plan, theirs, channel, group), channel)
     theirs.close()
-    signal.signal(signal.SIGTERM, _forward(entry, signal.SIGTERM))
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(entry, signal.SIGTERM))
     if plan.id_map and ours.recv(1):
         try:
             _map_ids(entry, plan.id_map)
@@ -73,7 +72,7 @@ def _supervise(plan: Plan, channel: socket.socket, group: ControlGroup) -> int:
         else:
             ours.sendall(b"m")
     exceeded = _watch(plan, entry, channel, group)
-    status = _status_of(entry)
+    status = _exit_code(os.waitpid(entry, 0)[1])
     if exceeded := exceeded or group.exceeded():
         _report_limit(channel, exceeded)
     return status
@@ -111,11 +110,21 @@ def _enter(plan: Plan, supervisor: socket.socket, channel: socket.socket, group:
     os.setresuid(0, 0, 0)
     kernel.die_with_parent(signal.SIGKILL)
     # Ended between the two, this process would leave an init that has not asked yet to die with it.
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    init = _fork(lambda: _init(plan, host, channel, group), channel)
-    signal.signal(signal.SIGTERM, _forward(init, signal.SIGKILL))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-    return _status_of(init)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGCHLD])
+    return _status_of_init(_fork(lambda: _init(plan, host, channel, group), channel))
+
+
+def _status_of_init(init: int) -> int:
+    """Exit status of the first process of the namespaces; SIGTERM, which is blocked, ends it.
+
+    A handler would not be run if the signal came just before the wait.
+    """
+    while True:
+        if signal.sigwait([signal.SIGTERM, signal.SIGCHLD]) == signal.SIGTERM:
+            os.kill(init, signal.SIGKILL)
+        ended, status = os.waitpid(init, os.WNOHANG)
+        if ended:
+            return _exit_code(status)
 
 
 def _init(plan: Plan, host: root_tree.HostPaths, channel: socket.socket, group: ControlGroup) -> int:
@@ -236,14 +245,6 @@ def _report(channel: socket.socket, error: OSError) -> None:
 def _report_limit(channel: socket.socket, limit: str) -> None:
     with contextlib.suppress(OSError):  # the engine may have ended
         channel.sendall(f"{LIMIT_REPORT}{limit}\n".encode())
-
-
-def _forward(pid: int, number: int) -> Callable[[int, FrameType | None], None]:
-    return lambda _signal, _frame: os.kill(pid, number)
-
-
-def _status_of(pid: int) -> int:
-    return _exit_code(os.waitpid(pid, 0)[1])
 
 
 def _exit_code(status: int) -> int:
