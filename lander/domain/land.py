@@ -93,11 +93,12 @@ class _Landing:
         state, message, result = self._outcome(stage, child, run, parameters)
 
         def record() -> None:
-            run.console.write(f"{state.lower()}: {message}" if message else state.lower())
+            run.console.write(_sentence(state, message))
             self._leave_behind(stage, message, result)
             if state != State.FAILURE or stage.always:
                 jobs.end_child(child, state, message, result)
             elif not jobs.fail_child(child, message, result):  # whoever cancelled was told that it stops
+                run.console.write(_sentence(State.ABORTED, CANCELLED))
                 jobs.end_child(child, State.ABORTED, CANCELLED, {})
 
         self._recorded(record)
@@ -228,3 +229,8 @@ class _Landing:
             if self._stopping():
                 raise Cancelled("the lander goes down")
             time.sleep(min(TICK_SECONDS, left))
+
+
+def _sentence(state: State, message: str) -> str:
+    """How a stage ended, as the last line of its console says it."""
+    return f"{state.lower()}: {message}" if message else state.lower()

@@ -87,6 +87,8 @@ def test_a_ticket_that_is_cancelled_while_a_failure_is_recorded_has_not_failed(l
     monkeypatch.setattr(services.ticket_system, "add_artifacts", meanwhile)
     ended = landed()
     assert (ended.state, states_of(ended)["build"]) == (MasterJob.State.ABORTED, "ABORTED")
+    *_, last = jobs.child_of(ended, "build").console.all()
+    assert last.text == "aborted: the ticket was cancelled"
     end = services.ticket_system.reports[-1]
     assert (end["status"], end["failed_workflow_step"]) == ("998", "200")
     assert end["message"] == "the ticket was cancelled"
