@@ -55,13 +55,15 @@ def run_autopkgtest(
     """
     with log.open("ab") as output:
         progress = _Progress(log, source, first=first, total=total, report=report)
-        return source.workshop.run(
+        status = source.workshop.run(
             _arguments(source, instance, timeout),
             log=output,
             binds=[door],
             timeout=timeout,
             cancelled=lambda: progress.follow() or cancelled(),
         )
+        progress.read()  # the last tests may have taken less time than there is between two looks
+        return status
 
 
 def _arguments(source: SourceTree, instance: Instance, timeout: float) -> list[str]:
@@ -97,10 +99,14 @@ class _Progress:
         self._read_at = 0.0
 
     def follow(self) -> bool:
-        """Report what is new; always False."""
-        if time.monotonic() < self._read_at:
-            return False
-        self._read_at = time.monotonic() + READ_EVERY_SECONDS
+        """Report what is new, if the last look was long enough ago; always False."""
+        if time.monotonic() >= self._read_at:
+            self._read_at = time.monotonic() + READ_EVERY_SECONDS
+            self.read()
+        return False
+
+    def read(self) -> None:
+        """Report what is new."""
         with self._log.open("rb") as log:
             log.seek(self._offset)
             new = log.read()
@@ -111,4 +117,3 @@ class _Progress:
             self._current = min(self._current + len(begun), self._last)
             name = begun[-1].decode(errors="replace")
             self._report(f"testing {self._source.name}: {name}", current=self._current, total=self._total)
-        return False

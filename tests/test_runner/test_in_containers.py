@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ci_utils.errors import Cancelled, StageFailed
+from test_runner.domain import autopkgtest
 from tests.test_runner.sources import make_source
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -46,6 +47,13 @@ def test_a_passing_source_is_a_success(run_tests, sources, data_stores, said, ma
     assert ("testing good: works", 1, 1) in said
     assert machines.swept == ["test-lander-1-test"]
     assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_the_last_test_is_reported_however_short_it_was(run_tests, sources, said, monkeypatch):
+    monkeypatch.setattr(autopkgtest, "READ_EVERY_SECONDS", 1000)
+    make_source(sources, "good", GOOD, {"works": "true"})
+    run_tests("good")
+    assert said[-1] == ("testing good: works", 1, 1)
 
 
 def test_a_failing_test_fails_the_request_and_is_named(run_tests, sources, data_stores, said):
