@@ -172,8 +172,12 @@ def _service_command(name: str) -> Callable[[argparse.Namespace, list[str]], int
         from django.core import management  # noqa: PLC0415 -- needs settings
 
         django_command = management.load_command_class(str(management.get_commands()[name]), name)
-        with database.usable():
-            django_command.run_from_argv(["uci-engine", name, *rest])
+        try:
+            with database.usable():
+                # Told to trace, Django raises what it would print in words of its own.
+                django_command.run_from_argv(["uci-engine", name, "--traceback", *rest])
+        except management.CommandError as error:
+            raise CIError(str(error)) from None
         return 0
 
     return command

@@ -57,7 +57,10 @@ def _one_key(records: list[list[str]]) -> tuple[str, str]:
         raise InvalidRequest("the file holds a secret key; give the public key: gpg --armor --export KEYID")
     keys = [record for record in records if record[0] == "pub"]
     if len(keys) != 1:
-        raise InvalidRequest(f"the file must hold one OpenPGP key, not {len(keys)}")
+        raise InvalidRequest(
+            f"the file must hold one OpenPGP key, not {len(keys)};"
+            " choose one by its fingerprint: gpg --armor --export FINGERPRINT"
+        )
     fingerprint = next(record[9] for record in records if record[0] == "fpr")
     validity, bits, algorithm = keys[0][1], int(keys[0][2]), keys[0][3]
     if validity in UNUSABLE:

@@ -95,6 +95,16 @@ def test_a_token_is_listed_until_it_is_revoked_and_then_opens_nothing(engine):
     assert (again.returncode, again.stderr.count("there is no token named 'leaver'")) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    "command", [("uploader", "add"), ("project", "load"), ("user", "add", "me", "--password-file")]
+)
+def test_what_a_command_refuses_is_one_sentence_of_its_own(engine, command):
+    refused = engine.command(*command, "/nonexistent")
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "uci-engine: /nonexistent cannot be read: No such file or directory\n"
+
+
 def test_the_database_holds_no_token(engine):
     token = engine.command("token", "create", "hashed").stdout.splitlines()[-1]
     files = [path for path in engine.data_dir.glob("engine.sqlite3*") if path.is_file()]
