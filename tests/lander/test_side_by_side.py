@@ -82,7 +82,7 @@ def landers(at_once: int, processes: int = 1) -> Iterator[None]:
 
 
 def all_landed(count: int) -> list[MasterJob]:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while MasterJob.objects.filter(state=MasterJob.State.SUCCESS).count() < count:
         assert time.monotonic() < deadline, [*MasterJob.objects.values_list("ticket_id", "state", "message")]
         time.sleep(0.02)
@@ -95,13 +95,13 @@ def one_after_another(landed: list[MasterJob]) -> bool:
 
 
 def test_tickets_without_a_common_source_are_landed_beside_each_other(services):
-    both_build = threading.Barrier(2, timeout=20)
+    both_build = threading.Barrier(2, timeout=200)  # one that is alone at it fails
     services.branch_source_builder.then = both_build.wait
     queue(1, "hello")
     queue(2, "vim")
 
     with landers(2):
-        assert [job.ticket_id for job in all_landed(2)] == [1, 2]
+        assert {job.ticket_id for job in all_landed(2)} == {1, 2}
 
 
 def test_tickets_with_a_common_source_are_landed_in_the_order_in_which_they_came(services):
